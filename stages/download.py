@@ -1,0 +1,179 @@
+"""Fetch a dataset as it was published, verify every byte, and keep it in a cache for the next time.
+
+Reads the network, a registry, a local archive or the cache; writes data/raw.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import platformdirs
+import pydantic
+
+from stages.datasets import cifar10, digits, fashion_mnist
+from stages.datasets import tfds as tfds_datasets
+from stages.running import command, errors, outputs, paramfile
+from stages.sources import archives, origin, packages
+
+DATASETS: dict[str, ModuleType] = {"cifar10": cifar10, "digits": digits, "fashion_mnist": fashion_mnist}
+# A slow origin is better than none, and worse than any mirror.
+ROUTES = {
+    "auto": ["fast origin", "mirror", "origin"],
+    "origin": ["origin"],
+    "mirror": ["mirror"],
+}
+
+
+class Params(paramfile.Section):
+    """Which dataset, from where."""
+
+    dataset: str
+    source: Literal["auto", "origin", "mirror"]
+    archive: str | None
+
+    @pydantic.field_validator("dataset")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in DATASETS and not (name.startswith("tfds:") and len(name) > len("tfds:")):
+            raise errors.unknown("dataset", name, [*DATASETS, "tfds:<name>"])
+        return name
+
+
+def download(params: Params, raw: Path) -> None:
+    """Write the published files and a manifest of their checksums to the folder `raw`.
+
+    The bytes are the same whatever route they came by.
+
+    Raises:
+        errors.BadInput: no source could be reached, or what arrived is not what was published.
+    """
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    if params.dataset.startswith("tfds:"):
+        published = _prepared(params)
+        files = {file.name: _digest(file, "sha256") for file in sorted(published.iterdir())}
+    else:
+        published = _published(params)
+        files = DATASETS[params.dataset].FILES
+    with outputs.folder(raw) as partial:
+        for name in files:
+            shutil.copyfile(published / name, partial / name)
+        outputs.write_json(partial / "manifest.json", {"dataset": params.dataset, "files": files})
+
+
+def cache_folder() -> Path:
+    """Where fetched bytes outlive the stage: $IMAGE_PIPELINE_CACHE, or the user's cache folder."""
+    default = platformdirs.user_cache_path("image-classification-pipeline")
+    return Path(os.environ.get("IMAGE_PIPELINE_CACHE") or default)
+
+
+def _published(params: Params) -> Path:
+    """A folder in the cache with the dataset's published files, verified now."""
+    dataset, cached = DATASETS[params.dataset], cache_folder() / params.dataset
+    if params.archive is not None:
+        _store(dataset, archives.members(Path(params.archive)), params.archive, cached)
+    elif dataset is digits:
+        _store(dataset, digits.bundled(), "scikit-learn", cached)
+    elif not _is_complete(dataset.FILES, cached):
+        _fetch(params, dataset, cached)
+    return cached
+
+
+def _fetch(params: Params, dataset: ModuleType, cached: Path) -> None:
+    """Fill the cache from the first route that works."""
+    failures = []
+    for route in ROUTES[params.source]:
+        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="fetching-") as scratch:
+            try:
+                fetched = _archives(route, params.dataset, dataset, Path(scratch))
+                _store(dataset, _members(fetched), route, cached)
+                return
+            except errors.BadInput as error:
+                failures.append(f"  {route}: {error}")
+    raise errors.BadInput(
+        f"could not fetch {params.dataset}; every source of download.source={params.source!r} failed:\n"
+        + "\n".join(failures)
+        + "\n  A copy you have can be used: set download.archive to its file or folder."
+    )
+
+
+def _archives(route: str, name: str, dataset: ModuleType, scratch: Path) -> dict[str, Path]:
+    """Fetch what a route offers: archives by their published file names."""
+    if route == "mirror":
+        path = packages.fetch(packages.Package(*dataset.MIRROR), scratch)
+        return {path.name: path}
+    rate = origin.probe(dataset.URLS[0])
+    if route == "fast origin" and rate < origin.SLOW_BYTES_PER_SECOND:
+        raise errors.BadInput(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
+    return origin.fetch(name, dataset.URLS, scratch)
+
+
+def _members(fetched: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
+    for published, path in fetched.items():
+        for name, content in archives.members(path):
+            # TFDS renames what it downloads, so a file that is no archive gets its own name back.
+            own = name == path.name.removesuffix(".gz")
+            yield (published.removesuffix(".gz") if own else name), content
+
+
+def _store(
+    dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path
+) -> None:
+    """Unpack the published files into the cache; all of them and verified, or none."""
+    missing = dict(dataset.FILES)
+    with outputs.folder(cached) as partial:
+        for name, content in dataset.unpack(members):
+            (partial / name).write_bytes(content)
+            _verify(partial / name, dataset.FILES[name], source)
+            missing.pop(name, None)
+        if missing:
+            raise errors.BadInput(
+                f"{source}: expected the files {', '.join(dataset.FILES)}; lacking {', '.join(missing)}"
+            )
+
+
+def _is_complete(files: dict[str, str], folder: Path) -> bool:
+    return all(
+        (folder / name).is_file() and _digest(folder / name, _algorithm(digest)) == digest
+        for name, digest in files.items()
+    )
+
+
+def _verify(path: Path, expected: str, source: str) -> None:
+    algorithm = _algorithm(expected)
+    received = _digest(path, algorithm)
+    if received != expected:
+        raise errors.BadInput(
+            f"{path.name} from {source} is corrupt or another version: expected {algorithm} {expected},"
+            f" received {received} ({path.stat().st_size:,} bytes)"
+        )
+
+
+def _algorithm(digest: str) -> str:
+    return {32: "md5", 64: "sha256"}[len(digest)]
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _prepared(params: Params) -> Path:
+    """A folder with a dataset as TFDS prepared it, in the cache or given as the archive."""
+    if params.archive is not None:
+        tfds_datasets.read(Path(params.archive))  # says what is wrong with it, if anything is
+        return Path(params.archive)
+    if params.source == "mirror":
+        raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
+    name, data_dir = params.dataset.removeprefix("tfds:"), cache_folder() / "tfds"
+    for url in tfds_datasets.urls(name, data_dir)[:1]:
+        origin.probe(url)
+    return tfds_datasets.prepare(name, data_dir)
+
+
+if __name__ == "__main__":
+    command.run(download, Params)

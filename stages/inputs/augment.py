@@ -1,0 +1,219 @@
+"""Augmentation operations: values that say what they draw, applied to whole batches at once.
+
+An operation is called with images (uint8 [B, H, W, C]) and `draws` uniform numbers in [0, 1) per
+image (float32 [B, draws]) and returns images of the same shape and dtype. The draws decide
+everything, so the same draws give the same pixels.
+"""
+
+from typing import ClassVar
+
+import pydantic
+import tensorflow as tf
+
+from stages.running import errors, paramfile
+
+
+class Operation(paramfile.Section):
+    """One augmentation with its strength."""
+
+    draws: ClassVar[int]
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+
+class FlipHorizontal(Operation):
+    """Mirror left and right with some probability."""
+
+    draws: ClassVar[int] = 1
+    probability: float = pydantic.Field(ge=0, le=1)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        return _flipped(images, draws[:, 0] < self.probability, axis=2)
+
+
+class FlipVertical(Operation):
+    """Mirror top and bottom with some probability."""
+
+    draws: ClassVar[int] = 1
+    probability: float = pydantic.Field(ge=0, le=1)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        return _flipped(images, draws[:, 0] < self.probability, axis=1)
+
+
+def _flipped(images: tf.Tensor, flip: tf.Tensor, axis: int) -> tf.Tensor:
+    """Reverse an axis of the images chosen by bool [B]. Taking them apart runs at 240,000 images/s
+    on one core, choosing pixel by pixel with tf.where at 50,000."""
+    group = tf.cast(flip, tf.int32)
+    same, mirrored = tf.dynamic_partition(images, group, 2)
+    places = tf.dynamic_partition(tf.range(tf.shape(images)[0]), group, 2)
+    return tf.dynamic_stitch(places, [same, tf.reverse(mirrored, [axis])])
+
+
+class Translate(Operation):
+    """Shift by up to some pixels along both axes; the border is filled by reflection."""
+
+    draws: ClassVar[int] = 2
+    pixels: int = pydantic.Field(ge=0)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        choices = 2 * self.pixels + 1
+        chosen = tf.cast(tf.floor(draws * choices), tf.int32)
+        shape, count = tf.shape(images), tf.shape(images)[0]
+        rows = _reflected(chosen[:, :1] - self.pixels, shape[1])
+        images = tf.gather(images, rows, axis=1, batch_dims=1)
+        # Columns are not contiguous: gathering them for all images that share a shift at once runs
+        # at 170,000 images/s on one core, image by image at 30,000.
+        groups = tf.dynamic_partition(images, chosen[:, 1], choices)
+        places = tf.dynamic_partition(tf.range(count), chosen[:, 1], choices)
+        columns = [_reflected(choice - self.pixels, shape[2]) for choice in range(choices)]
+        shifted = [tf.gather(group, column, axis=2) for group, column in zip(groups, columns, strict=True)]
+        return tf.dynamic_stitch(places, shifted)
+
+
+def _reflected(shift: tf.Tensor | int, size: tf.Tensor) -> tf.Tensor:
+    """Where each place of a line comes from when the line is shifted, mirrored at its ends without
+    repeating them: int32 [size], or [B, size] for shifts [B, 1]."""
+    period = tf.maximum(2 * (size - 1), 1)
+    source = tf.math.floormod(tf.range(size) - shift, period)
+    return tf.minimum(source, period - source)
+
+
+class Cutout(Operation):
+    """Paint a square of some size, centred anywhere in the image, in one grey (DeVries and Taylor,
+    arXiv:1708.04552)."""
+
+    draws: ClassVar[int] = 2
+    size: int = pydantic.Field(ge=0)
+    fill: int = pydantic.Field(ge=0, le=255)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(images)
+        inside_rows = self._inside(draws[:, 0], shape[1])
+        inside_columns = self._inside(draws[:, 1], shape[2])
+        square = inside_rows[:, :, tf.newaxis, tf.newaxis] & inside_columns[:, tf.newaxis, :, tf.newaxis]
+        return tf.where(square, tf.constant(self.fill, images.dtype), images)
+
+    def _inside(self, draw: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+        centre = tf.cast(tf.floor(draw * tf.cast(length, tf.float32)), tf.int32)
+        first = (centre - self.size // 2)[:, tf.newaxis]
+        positions = tf.range(length)[tf.newaxis]
+        return (positions >= first) & (positions < first + self.size)
+
+
+class Brightness(Operation):
+    """Add up to `amount` of the full range to every pixel, or take it away."""
+
+    draws: ClassVar[int] = 1
+    amount: float = pydantic.Field(ge=0, le=1)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        change = _signed(draws[:, 0]) * self.amount * 255
+        return _pixels(tf.cast(images, tf.float32) + change)
+
+
+class Contrast(Operation):
+    """Scale the distance of each pixel from its channel's mean by 1 - amount to 1 + amount."""
+
+    draws: ClassVar[int] = 1
+    amount: float = pydantic.Field(ge=0, le=1)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        values = tf.cast(images, tf.float32)
+        mean = tf.reduce_mean(values, axis=[1, 2], keepdims=True)
+        return _pixels(mean + (values - mean) * (1 + _signed(draws[:, 0]) * self.amount))
+
+
+class Saturation(Operation):
+    """Scale the distance of each pixel from its grey value by 1 - amount to 1 + amount.
+
+    Grey is the ITU-R BT.601 luma. Images of one channel stay as they are.
+    """
+
+    draws: ClassVar[int] = 1
+    amount: float = pydantic.Field(ge=0, le=1)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        if images.shape[-1] != 3:
+            return images
+        values = tf.cast(images, tf.float32)
+        grey = tf.reduce_sum(values * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
+        return _pixels(grey + (values - grey) * (1 + _signed(draws[:, 0]) * self.amount))
+
+
+class Rotate(Operation):
+    """Turn by up to some degrees either way, bilinear; the border is filled by reflection."""
+
+    draws: ClassVar[int] = 1
+    degrees: float = pydantic.Field(ge=0, le=180)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        angle = _signed(draws[:, 0])[:, 0, 0, 0] * self.degrees * (3.141592653589793 / 180)
+        cos, sin, zero = tf.cos(angle), tf.sin(angle), tf.zeros_like(angle)
+        shape = tf.shape(images)
+        y, x = (tf.cast(shape[axis] - 1, tf.float32) / 2 for axis in (1, 2))
+        # The op maps each output pixel to its source; both are turned about the centre (x, y).
+        source_x = [cos, -sin, x - cos * x + sin * y]
+        source_y = [sin, cos, y - sin * x - cos * y]
+        turned = tf.raw_ops.ImageProjectiveTransformV3(
+            images=tf.cast(images, tf.float32),
+            transforms=tf.stack([*source_x, *source_y, zero, zero], axis=1),
+            output_shape=shape[1:3],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="REFLECT",
+        )
+        return _pixels(turned)
+
+
+def _signed(draw: tf.Tensor) -> tf.Tensor:
+    """Numbers [B] in [0, 1) as numbers [B, 1, 1, 1] in [-1, 1)."""
+    return (2 * draw - 1)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+def _pixels(values: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
+
+
+OPERATIONS: dict[str, type[Operation]] = {
+    "flip_horizontal": FlipHorizontal,
+    "flip_vertical": FlipVertical,
+    "translate": Translate,
+    "rotate": Rotate,
+    "cutout": Cutout,
+    "brightness": Brightness,
+    "contrast": Contrast,
+    "saturation": Saturation,
+}
+
+
+def parse(listed: list[dict[str, dict]], where: str) -> list[Operation]:
+    """The operations of a params list such as `[{translate: {pixels: 4}}]`.
+
+    Raises:
+        errors.BadInput: an unknown operation or option, or one out of range.
+    """
+    operations = []
+    for position, item in enumerate(listed):
+        if len(item) != 1:
+            raise errors.BadInput(f"{where}.{position}: expected one operation per list item, received {item}")
+        ((name, options),) = item.items()
+        if name not in OPERATIONS:
+            raise errors.unknown("augmentation", name, OPERATIONS)
+        operations.append(paramfile.check(OPERATIONS[name], options or {}, f"{where}.{position}.{name}"))
+    return operations
+
+
+def apply(operations: list[Operation], images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    """Apply operations in turn, each with its own columns of `draws`.
+
+    Args:
+        images: uint8 [B, H, W, C].
+        draws: float32 [B, sum of the operations' draws], in [0, 1).
+    """
+    column = 0
+    for operation in operations:
+        images = operation(images, draws[:, column : column + operation.draws])
+        column += operation.draws
+    return images

@@ -1,0 +1,38 @@
+"""Random numbers that depend on what they are for, not on the order in which they are asked."""
+
+import numpy as np
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+
+
+def uniform(seed: int, view: int, images: np.ndarray, columns: int) -> np.ndarray:
+    """Draw numbers in [0, 1) for the given images of one view.
+
+    Each number is a hash of (seed, view, image index, column), by SplitMix64 (Steele, Lea and
+    Flood, "Fast splittable pseudorandom number generators", 2014). So it is the same however images
+    are batched, ordered or spread over processes and machines.
+
+    Args:
+        images: Image indices, int64 [N].
+        columns: How many numbers each image needs.
+
+    Returns:
+        float32 [N, columns].
+    """
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is the point
+        state = _mix(_mix(np.uint64(seed) + _GAMMA) + np.uint64(view))
+        state = _mix(state + images.astype(np.uint64) * _GAMMA)
+        counters = np.arange(1, columns + 1, dtype=np.uint64) * _GAMMA
+        bits = _mix(state[:, np.newaxis] + counters)
+    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
+def permutation(seed: int, view: int, count: int) -> np.ndarray:
+    """The order of `count` images in one view: int64 [count]."""
+    return np.random.default_rng([seed, view]).permutation(count)
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,137 @@
+"""The records format: many images per TFRecord, and a manifest beside them.
+
+A split's folder holds, for every view, its shards in order, and manifest.json. A view is one epoch:
+every image once. A record is a tf.train.Example of up to `images_per_record` images:
+
+    images     bytes, uint8 [n, H, W, C] in C order
+    labels     bytes, little-endian int32 [n]
+    positions  bytes, little-endian int64 [n]: each image's place in its published split
+
+Reading one image per record runs at 26,000 images/s on two cores, 512 per record at 326,000.
+"""
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from stages.running import errors, outputs
+
+SHUFFLED_RECORDS = 16  # held in memory while a view is read again in another order
+PARALLEL_PARSES = 2
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, labels, positions
+
+
+def shard_name(view: int, shard: int) -> str:
+    """The file name of one shard of one view."""
+    return f"view-{view:03d}-shard-{shard:02d}.tfrecord"
+
+
+def serialize(images: np.ndarray, labels: np.ndarray, positions: np.ndarray) -> bytes:
+    """One record. Equal arrays give equal bytes.
+
+    Args:
+        images: uint8 [n, H, W, C].
+        labels: Any integers [n].
+        positions: Any integers [n].
+    """
+    columns = {
+        "images": images.tobytes(),
+        "labels": labels.astype("<i4").tobytes(),
+        "positions": positions.astype("<i8").tobytes(),
+    }
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+        for name, content in columns.items()
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def write_shard(path: Path, records: Iterable[bytes]) -> None:
+    """Write serialized records to one file.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for record in records:
+                writer.write(record)
+    except tf.errors.ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a split's folder, checked against the files beside it.
+
+    Raises:
+        errors.BadInput: no manifest, or a shard that is missing or not of the size written.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise errors.BadInput(f"expected records with a manifest at {path}, found none")
+    manifest = outputs.read_json(path)
+    for name, size in manifest["shard_bytes"].items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if found != size:
+            received = "found no file" if found is None else f"found {found:,}"
+            raise errors.BadInput(
+                f"{folder / name}: expected {size:,} bytes of records, {received};"
+                " run `dvc checkout` or rerun the records stage"
+            )
+    return manifest
+
+
+def dataset(
+    folder: Path, manifest: dict[str, Any], batch_size: int, epoch: int = 0, seed: int = 0
+) -> tf.data.Dataset:
+    """One epoch as batches of (images uint8 [B, H, W, C], labels int32 [B], positions int64 [B]).
+
+    Epoch e reads view e mod views, front to back; the last batch may be smaller. From the second
+    round over the views on, shards and records come in an order seeded by (seed, epoch), since the
+    order within a record stays.
+    """
+    view, repeats = epoch % manifest["views"], epoch // manifest["views"]
+    files = [str(folder / shard_name(view, shard)) for shard in range(manifest["shards"])]
+    if repeats:
+        files = [files[i] for i in np.random.default_rng([seed, epoch]).permutation(len(files))]
+    records = tf.data.TFRecordDataset(files, buffer_size=1 << 20)
+    if repeats:
+        records = records.shuffle(SHUFFLED_RECORDS, seed=seed + epoch)
+    shape = manifest["image_shape"]
+    batches = records.map(lambda record: _parse(record, shape), num_parallel_calls=PARALLEL_PARSES)
+    return batches.rebatch(batch_size).prefetch(2)
+
+
+def _parse(record: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("images", "labels", "positions")}
+    columns = tf.io.parse_single_example(record, spec)
+    images = tf.reshape(tf.io.decode_raw(columns["images"], tf.uint8), [-1, *shape])
+    labels = tf.io.decode_raw(columns["labels"], tf.int32, little_endian=True)
+    return images, labels, tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
+
+
+def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
+    """Iterate over a dataset of records.
+
+    Raises:
+        errors.BadInput: a file is truncated, corrupt or not in the records format.
+    """
+    iterator = iter(dataset)
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+            raise errors.BadInput(
+                f"{folder}: expected records as this pipeline writes them, found a truncated, corrupt or"
+                f" foreign file: {error.message.splitlines()[0]}"
+            ) from error
+        yield batch

@@ -1,0 +1,165 @@
+"""Build TFRecord files: fit the normalization, augment, and write epochs ready to be streamed.
+
+Reads data/subset; writes data/records (a folder per split) and a figure of the training images.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pydantic
+import tensorflow as tf
+
+from stages.inputs import augment, draws, normalize, tfrecord
+from stages.reporting import figures
+from stages.running import command, outputs, paramfile, progress
+
+SPLITS = ["train", "val", "test"]
+FIGURE_IMAGES = 10
+FIGURE_VIEWS = 4
+FIT_IMAGES = 1000  # in memory at a time while the normalization is fitted
+
+
+class Params(paramfile.Section):
+    """How pixels are scaled and augmented, and how records are laid out."""
+
+    normalize: Literal["standardize", "unit", "none"]
+    augment: list[dict[str, dict[str, Any] | None]]
+    views: int = pydantic.Field(ge=1, le=999)
+    images_per_record: int = pydantic.Field(ge=1)
+    shards: int = pydantic.Field(ge=1, le=99)
+    seed: int = pydantic.Field(ge=0)
+
+    @pydantic.field_validator("augment")
+    @classmethod
+    def _known(cls, listed: list[dict]) -> list[dict]:
+        augment.parse(listed, "augment")
+        return listed
+
+
+class Arrays:
+    """One split as the subset stage wrote it; the images stay on disk."""
+
+    def __init__(self, folder: Path):
+        self.manifest = outputs.read_json(folder / "manifest.json")
+        self.labels = np.load(folder / "labels.npy")
+        self.positions = np.load(folder / "positions.npy")
+        # A file of no images cannot be mapped.
+        self.images = np.load(folder / "images.npy", mmap_mode="r" if len(self.labels) else None)
+
+
+def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
+    """Write `folder`/{train,val,test}: shards of records and a manifest, and the figure.
+
+    Only the training split is augmented, `params.views` times; normalization is fitted on it alone.
+    Pixels stay uint8: the constants travel in the manifest and become the model's first layer.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    splits = {split: Arrays(arrays / split) for split in SPLITS}
+    operations = augment.parse(params.augment, "records.augment")
+    constants = _fit(params.normalize, splits["train"])
+    with outputs.folder(folder) as partial:
+        for split, content in splits.items():
+            (partial / split).mkdir()
+            is_train = split == "train"
+            _write_split(
+                partial / split, content, params, constants, operations if is_train else [], is_train
+            )
+    _draw(figure, splits["train"], operations, params.seed)
+
+
+def _fit(method: str, train: Arrays) -> normalize.Constants:
+    chunks = (train.images[i : i + FIT_IMAGES] for i in range(0, len(train.images), FIT_IMAGES))
+    return normalize.METHODS[method](chunks, train.manifest["image_shape"][-1])
+
+
+def _write_split(
+    folder: Path,
+    content: Arrays,
+    params: Params,
+    constants: normalize.Constants,
+    operations: list[augment.Operation],
+    is_train: bool,
+) -> None:
+    count, views = len(content.labels), params.views if is_train else 1
+    blocks = iter(_augmented_blocks(content, params, operations, views, shuffle=is_train))
+    per_view = -(-count // params.images_per_record)
+    sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
+    with progress.bar(count * views, f"writing {folder.name} records", "images") as bar:
+        for view in range(views):
+            for shard, size in enumerate(sizes):
+                path = folder / tfrecord.shard_name(view, shard)
+                tfrecord.write_shard(path, _serialized(blocks, size, bar))
+    manifest = {
+        **content.manifest,
+        "augment": params.augment if is_train else [],
+        "images_per_record": params.images_per_record,
+        "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),
+        "seed": params.seed,
+        "shard_bytes": {file.name: file.stat().st_size for file in folder.iterdir()},
+        "shards": params.shards,
+        "views": views,
+    }
+    outputs.write_json(folder / "manifest.json", manifest)
+
+
+def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar) -> Iterator[bytes]:
+    for _ in range(count):
+        block = next(blocks)
+        yield tfrecord.serialize(*block)
+        bar.update(len(block[1]))
+
+
+def _augmented_blocks(
+    content: Arrays, params: Params, operations: list[augment.Operation], views: int, shuffle: bool
+) -> Iterator[tfrecord.Batch]:
+    """Blocks of images_per_record images, view after view, augmented in parallel, in a fixed order."""
+    columns = sum(operation.draws for operation in operations)
+    shape = [None, *content.manifest["image_shape"]]
+
+    def gather() -> Iterator[tuple]:
+        for view in range(views):
+            count = len(content.labels)
+            order = draws.permutation(params.seed, view, count) if shuffle else np.arange(count)
+            for first in range(0, count, params.images_per_record):
+                block = order[first : first + params.images_per_record]
+                numbers = draws.uniform(params.seed, view, block, columns)
+                yield content.images[block], content.labels[block], content.positions[block], numbers
+
+    signature = (
+        tf.TensorSpec(shape, tf.uint8),
+        tf.TensorSpec([None], tf.int64),
+        tf.TensorSpec([None], tf.int64),
+        tf.TensorSpec([None, columns], tf.float32),
+    )
+    blocks = tf.data.Dataset.from_generator(gather, output_signature=signature)
+    blocks = blocks.map(
+        lambda images, labels, positions, numbers: (
+            augment.apply(operations, images, numbers),
+            labels,
+            positions,
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    yield from blocks.prefetch(2).as_numpy_iterator()
+
+
+def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: int) -> None:
+    """Show the first training images plain, and as the first views have them."""
+    shown = np.arange(min(FIGURE_IMAGES, len(train.labels)))
+    columns = sum(operation.draws for operation in operations)
+    rows = {"plain": train.images[shown]}
+    for view in range(FIGURE_VIEWS if operations else 0):
+        numbers = draws.uniform(seed, view, shown, columns)
+        rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
+    names = [train.manifest["classes"][label] for label in train.labels[shown]]
+    with outputs.file(path) as partial:
+        figures.save(figures.training_images(rows, names), partial)
+
+
+if __name__ == "__main__":
+    command.run(records, Params)

@@ -1,0 +1,84 @@
+"""How good are the predicted probabilities? Arrays in, plain numbers out."""
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_score
+
+DECIMALS = 4  # what a reviewer compares; `dvc metrics diff` lists every change, 1e-8 too
+
+
+def evaluate(
+    actual: np.ndarray, probabilities: np.ndarray, classes: list[str], calibration_bins: int
+) -> dict:
+    """Metrics of one model on one split, rounded, ready for JSON.
+
+    Args:
+        actual: Labels, int [N], in 0..K-1.
+        probabilities: float [N, K]; rows sum to 1.
+        classes: K names.
+        calibration_bins: Number of equal-width confidence bins of the calibration error.
+
+    Returns:
+        accuracy with its 95 % Wilson interval, loss (mean negative log-likelihood in nats),
+        top_2_accuracy, macro averages over the classes (a class with no predictions has precision
+        0), expected calibration error, the number of images, and the same per class.
+    """
+    predicted = probabilities.argmax(axis=1)
+    labels = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        actual, predicted, labels=labels, zero_division=0
+    )
+    correct = int(np.sum(predicted == actual))
+    interval = binomtest(correct, len(actual)).proportion_ci(confidence_level=0.95, method="wilson")
+    per_class = {
+        name: {"precision": precision[i], "recall": recall[i], "f1": f1[i], "support": int(support[i])}
+        for i, name in enumerate(classes)
+    }
+    return _rounded(
+        {
+            "accuracy": correct / len(actual),
+            "accuracy_low": interval.low,
+            "accuracy_high": interval.high,
+            "loss": _negative_log_likelihood(actual, probabilities),
+            "top_2_accuracy": _top_2_accuracy(actual, probabilities),
+            "macro": {"precision": precision.mean(), "recall": recall.mean(), "f1": f1.mean()},
+            "calibration_error": calibration_error(actual, probabilities, calibration_bins),
+            "images": len(actual),
+            "per_class": per_class,
+        }
+    )
+
+
+def calibration_error(actual: np.ndarray, probabilities: np.ndarray, bins: int) -> float:
+    """Expected calibration error (Guo et al., arXiv:1706.04599).
+
+    The mean distance between confidence (the largest probability) and accuracy over equal-width
+    bins of confidence, weighted by the share of images in each.
+
+    Args:
+        actual: Labels, int [N].
+        probabilities: float [N, K].
+        bins: Number of bins over 0..1.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == actual
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    excess = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
+    return float(np.abs(excess).sum() / len(actual))
+
+
+def _negative_log_likelihood(actual: np.ndarray, probabilities: np.ndarray) -> float:
+    of_actual = probabilities[np.arange(len(actual)), actual].astype(np.float64)
+    return float(-np.log(np.maximum(of_actual, np.finfo(np.float32).tiny)).mean())
+
+
+def _top_2_accuracy(actual: np.ndarray, probabilities: np.ndarray) -> float:
+    if probabilities.shape[1] <= 2:
+        return 1.0
+    return float(top_k_accuracy_score(actual, probabilities, k=2, labels=np.arange(probabilities.shape[1])))
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return round(float(value), DECIMALS) if isinstance(value, (float, np.floating)) else value

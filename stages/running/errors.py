@@ -1,0 +1,17 @@
+"""What a stage says when the user's input is not what it expects."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(ValueError):
+    """A parameter, file or download is wrong; the message says what was expected and received."""
+
+
+def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
+    """The error for a name that is not among `expected`, with the nearest one suggested."""
+    names = list(expected)
+    near = difflib.get_close_matches(str(received), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    choices = ", ".join(names) if len(names) <= 30 else f"{len(names)} known names"
+    return BadInput(f"unknown {kind} {received!r}; expected one of: {choices}.{hint}")

@@ -1,0 +1,45 @@
+"""Outputs appear whole or not at all: built beside their place, then renamed into it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `path`, replacing it, when the block succeeds."""
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` (same suffix) that replaces it when the block succeeds."""
+    partial = path.with_name(".partial-" + path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON with sorted keys, so that equal values give equal bytes. NaN is an error."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    with file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object."""
+    return json.loads(path.read_text(encoding="utf-8"))

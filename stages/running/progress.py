@@ -1,0 +1,79 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from tqdm import tqdm
+
+LOG_SECONDS = 10  # between two lines in a log
+
+
+class Bar(Protocol):
+    """What a stage does with its progress."""
+
+    def update(self, n: float = 1) -> object:
+        """Advance by n units."""
+
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+        """Show figures behind the bar."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> object: ...
+
+
+class LogLines:
+    """The same figures as the bar, as plain lines, at most one every LOG_SECONDS and one at the end."""
+
+    def __init__(self, total: float, label: str, unit: str, divisor: int):
+        self.total, self.label, self.unit, self.divisor = total, label, unit, divisor
+        self.done, self.figures = 0.0, ""
+        self.started = self.printed = time.monotonic()
+
+    def update(self, n: float = 1) -> None:
+        """Advance by n units."""
+        self.done += n
+        if time.monotonic() - self.printed >= LOG_SECONDS:
+            self._print()
+
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+        """Show figures behind the line."""
+        self.figures = s
+
+    def _print(self) -> None:
+        self.printed = time.monotonic()
+        seconds = max(self.printed - self.started, 1e-9)
+        done, total, rate = (
+            tqdm.format_sizeof(value, divisor=self.divisor)
+            for value in (self.done, self.total, self.done / seconds)
+        )
+        left = (self.total - self.done) * seconds / self.done if self.done else float("inf")
+        parts = [f"{self.label}: {done} of {total}{self.unit}", f"{rate}{self.unit}/s"]
+        parts += [self.figures] if self.figures else []
+        parts += [f"{seconds:.0f} s" if left <= 0 else f"{left:.0f} s left"]
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._print()
+
+
+def bar(total: float, label: str, unit: str, divisor: int = 1000) -> Bar:
+    """Start a progress bar over `total` units, for use in a `with` statement.
+
+    Args:
+        total: The amount of work, in units.
+        label: What is being done.
+        unit: Its unit, shown as `UNIT/s`; "B" with divisor 1024 for bytes.
+        divisor: What makes the step from one SI prefix to the next.
+    """
+    if sys.stderr.isatty():
+        return tqdm(
+            total=total, desc=label, unit=unit, unit_scale=True, unit_divisor=divisor, dynamic_ncols=True
+        )
+    return LogLines(total, label, f" {unit}" if divisor == 1000 else unit, divisor)

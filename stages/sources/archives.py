@@ -1,0 +1,69 @@
+"""Look into a folder or an archive, whatever its kind, as a sequence of named files."""
+
+import gzip
+import lzma
+import shutil
+import subprocess
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.running import errors
+
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+def members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield (file name without folders, content) of every file below a folder or in an archive.
+
+    Reads folders, tar (plain or compressed), zip, Debian packages and single files. A `.gz` file
+    that is not a tar is decompressed and loses its suffix, wherever it stands.
+
+    Raises:
+        errors.BadInput: nothing is there, or the archive is corrupt or truncated.
+    """
+    if not path.exists():
+        raise errors.BadInput(f"expected a file or folder at {path}, found nothing")
+    try:
+        for name, content in _raw_members(path):
+            if name.endswith(".gz"):
+                name, content = name.removesuffix(".gz"), gzip.decompress(content)
+            yield name, content
+    except _DAMAGE as error:
+        raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
+
+
+def _raw_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                yield file.name, file.read_bytes()
+    elif path.suffix == ".deb":
+        yield from _debian_members(path)
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir():
+                    yield Path(entry.filename).name, archive.read(entry)
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            yield from _tar_members(archive)
+    else:
+        yield path.name, path.read_bytes()
+
+
+def _debian_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    if not shutil.which("dpkg-deb"):
+        raise errors.BadInput(f"{path} is a Debian package; unpacking it needs the program dpkg-deb")
+    command = ["dpkg-deb", "--fsys-tarfile", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking:
+        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
+            yield from _tar_members(archive)
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for entry in archive:
+        if content := archive.extractfile(entry) if entry.isfile() else None:
+            yield Path(entry.name).name, content.read()
