@@ -120,9 +120,7 @@ def _members(fetched: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
             yield (published.removesuffix(".gz") if own else name), content
 
 
-def _store(
-    dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path
-) -> None:
+def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
     """Unpack the published files into the cache; all of them and verified, or none."""
     missing = dict(dataset.FILES)
     with outputs.folder(cached) as partial:

@@ -89,13 +89,13 @@ def _read(raw: Path) -> tuple[list[str], dict[str, tuple[Any, np.ndarray]]]:
         if len(images) != len(labels):
             raise errors.BadInput(f"{dataset} {split}: received {len(images)} images, {len(labels)} labels")
         if len(labels) and labels.max() >= len(names):
-            raise errors.BadInput(f"{dataset} {split}: expected labels below {len(names)}, found {labels.max()}")
+            raise errors.BadInput(
+                f"{dataset} {split}: expected labels below {len(names)}, found {labels.max()}"
+            )
     return names, published
 
 
-def _split(
-    params: Params, published: dict[str, tuple[Any, np.ndarray]], ids: list[int]
-) -> dict[str, Split]:
+def _split(params: Params, published: dict[str, tuple[Any, np.ndarray]], ids: list[int]) -> dict[str, Split]:
     """Shuffle the published training images and carve the validation split from each class."""
     generator = np.random.default_rng(params.seed)
     images, labels = published["train"]

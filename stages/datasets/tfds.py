@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from stages.running import errors
 

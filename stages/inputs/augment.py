@@ -197,7 +197,9 @@ def parse(listed: list[dict[str, dict]], where: str) -> list[Operation]:
     operations = []
     for position, item in enumerate(listed):
         if len(item) != 1:
-            raise errors.BadInput(f"{where}.{position}: expected one operation per list item, received {item}")
+            raise errors.BadInput(
+                f"{where}.{position}: expected one operation per list item, received {item}"
+            )
         ((name, options),) = item.items()
         if name not in OPERATIONS:
             raise errors.unknown("augmentation", name, OPERATIONS)

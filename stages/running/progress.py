@@ -29,7 +29,7 @@ class LogLines:
 
     def __init__(self, total: float, label: str, unit: str, divisor: int):
         self.total, self.label, self.unit, self.divisor = total, label, unit, divisor
-        self.done, self.figures = 0.0, ""
+        self.done, self.printed_at, self.figures = 0.0, -1.0, ""
         self.started = self.printed = time.monotonic()
 
     def update(self, n: float = 1) -> None:
@@ -43,7 +43,7 @@ class LogLines:
         self.figures = s
 
     def _print(self) -> None:
-        self.printed = time.monotonic()
+        self.printed, self.printed_at = time.monotonic(), self.done
         seconds = max(self.printed - self.started, 1e-9)
         done, total, rate = (
             tqdm.format_sizeof(value, divisor=self.divisor)
@@ -59,7 +59,7 @@ class LogLines:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+        if kind is None and self.printed_at != self.done:
             self._print()
 
 

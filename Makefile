@@ -1,0 +1,46 @@
+# make repro   run the pipeline          make test   run the tests
+# make lint    check style and types     make lock   pin the newest versions
+# GPU=1 in front of or behind any of them installs TensorFlow with CUDA.
+.PHONY: repro test lint format lock clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+REQUIREMENTS := $(if $(GPU),requirements-gpu.txt,requirements.txt)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+repro: .venv/$(REQUIREMENTS)
+	dvc repro
+
+test: .venv/requirements-dev.txt
+	python -m pytest
+
+lint: .venv/requirements-dev.txt
+	ruff check
+	ruff format --check
+	mypy
+
+format: .venv/requirements-dev.txt
+	ruff check --fix
+	ruff format
+
+# A copy of what is installed stands in .venv, so that a changed file is installed again.
+.venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
+	test -d .venv || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	cp $< $@
+
+.venv/requirements-dev.txt: requirements-dev.txt .venv/$(REQUIREMENTS)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	cp $< $@
+
+UV_COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
+
+lock: .venv/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV_COMPILE) pyproject.toml --extra cpu --output-file requirements.txt
+	$(UV_COMPILE) pyproject.toml --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
+	$(UV_COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,66 @@
+"""A plain convolutional network: by default three blocks of two convolutions each.
+
+At 32x32x3 and three classes it has 289,443 parameters, 288,995 of them trainable.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import keras
+import pydantic
+
+from stages.running import errors, paramfile
+from stages.training import batch_norm
+
+
+class Options(paramfile.Section):
+    """What can be set about it."""
+
+    filters: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=1)  # per block
+    dropout: float = pydantic.Field(ge=0, lt=1)  # share of activations dropped after each block
+    batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # of the moving statistics, per step
+
+
+def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
+    """Build the network for normalized images, up to its logits.
+
+    Per block: convolution 3x3 (same), ReLU, batch normalization, convolution 3x3 (valid), ReLU,
+    max-pooling 2x2, dropout. Then flatten and a dense layer.
+
+    Args:
+        image_shape: (H, W, C).
+        num_classes: K.
+        options: See `Options`.
+
+    Returns:
+        A model from float [B, H, W, C] to float32 [B, K].
+
+    Raises:
+        errors.BadInput: the images are too small for that many blocks.
+    """
+    smallest = smallest_size(len(options.filters))
+    if min(image_shape[:2]) < smallest:
+        raise errors.BadInput(
+            f"three_block_cnn with {len(options.filters)} blocks expects images of at least"
+            f" {smallest}x{smallest} pixels, received {image_shape[0]}x{image_shape[1]};"
+            " give train.model.filters fewer entries, or enlarge the images with subset.image_size"
+        )
+    inputs = keras.Input(image_shape, name="images")
+    x = inputs
+    for count in options.filters:
+        x = keras.layers.Conv2D(count, 3, padding="same", activation="relu")(x)
+        x = batch_norm.BatchNormalization(momentum=options.batch_norm_momentum)(x)
+        x = keras.layers.Conv2D(count, 3, activation="relu")(x)
+        x = keras.layers.MaxPooling2D(2)(x)
+        x = keras.layers.Dropout(options.dropout)(x)
+    x = keras.layers.Flatten()(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32")(x)
+    return keras.Model(inputs, logits, name="three_block_cnn")
+
+
+def smallest_size(blocks: int) -> int:
+    """The least height and width in pixels that leaves one pixel after so many blocks."""
+    size = 1
+    for _ in range(blocks):
+        size = 2 * size + 2  # a valid 3x3 convolution takes two pixels, pooling halves the rest
+    return size

@@ -1,0 +1,139 @@
+"""Train a network on the accelerator and keep its best weights.
+
+Reads data/records/train and data/records/val; writes the model, its summary, the learning curves'
+numbers and what ran.
+"""
+
+import importlib
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+import pandas as pd
+import pydantic
+import tensorflow as tf
+
+from stages.inputs import tfrecord
+from stages.running import command, errors, outputs, paramfile
+from stages.training import batch_norm, hardware, loop, optimizers, saving, schedules, summary
+
+MODELS = Path(__file__).parent / "models"
+VALIDATION_BATCH = 500  # images; larger ones are no faster
+HISTORY_DECIMALS = 6
+
+
+class Schedule(paramfile.Section):
+    """The learning rate's shape over the training."""
+
+    name: schedules.Shape
+    warmup_epochs: float = pydantic.Field(ge=0)
+    final_fraction: float = pydantic.Field(ge=0, le=1)
+
+
+class Params(paramfile.Section):
+    """Architecture, optimization, precision and device. `model` is a name and that model's options."""
+
+    model: dict[str, Any]
+    optimizer: optimizers.Options
+    schedule: Schedule
+    label_smoothing: float = pydantic.Field(ge=0, lt=1)
+    epochs: int = pydantic.Field(ge=1)
+    batch_size: int = pydantic.Field(ge=1)
+    patience: int | None = pydantic.Field(ge=1)
+    device: hardware.Device
+    precision: hardware.Precision
+    deterministic: bool
+    seed: int = pydantic.Field(ge=0)
+
+
+def train(
+    params: Params, train_records: Path, val_records: Path, model: Path, history: Path, environment: Path
+) -> None:
+    """Write `model`/{model.keras,summary.txt}, a CSV of the history and a JSON of what ran.
+
+    The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
+    it consists of Keras's own layers. Without validation images the last weights are kept.
+
+    Raises:
+        errors.BadInput: bad records, an unknown model or option, images too small for it, a GPU that
+            is not there, or a loss that becomes infinite.
+    """
+    architecture, options = _architecture(params.model)
+    train_manifest, val_manifest = (tfrecord.read_manifest(folder) for folder in (train_records, val_records))
+    chosen = hardware.select(params.device, params.precision)
+    keras.mixed_precision.set_dtype_policy(chosen.precision)
+    keras.utils.set_random_seed(params.seed)
+    if params.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}", flush=True)
+
+    network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
+    logits, probabilities = _with_pixels_in(network, train_manifest)
+    trainer = loop.Trainer(
+        logits, _optimizer(params, train_manifest["count"]), params.label_smoothing, chosen.device == "gpu"
+    )
+
+    def epoch_batches(epoch: int) -> Iterable:
+        data = tfrecord.dataset(train_records, train_manifest, params.batch_size, epoch, params.seed)
+        return tfrecord.batches(data, train_records)
+
+    def val_batches() -> Iterable:
+        return tfrecord.batches(tfrecord.dataset(val_records, val_manifest, VALIDATION_BATCH), val_records)
+
+    rows = loop.fit(
+        trainer,
+        epoch_batches,
+        train_manifest["count"],
+        val_batches if val_manifest["count"] else None,
+        params.epochs,
+        params.patience,
+    )
+    with outputs.folder(model) as partial:
+        portable = batch_norm.with_stock_layers(probabilities)
+        saving.save(portable, partial / "model.keras")
+        (partial / "summary.txt").write_text(summary.table(portable), encoding="utf-8")
+    with outputs.file(history) as partial:
+        pd.DataFrame(rows).round(HISTORY_DECIMALS).to_csv(partial, index=False, lineterminator="\n")
+    outputs.write_json(environment, hardware.environment(chosen, params.deterministic))
+
+
+def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]:
+    """The module that `train.model.name` names, and its checked options."""
+    known = sorted(path.stem for path in MODELS.glob("*.py"))
+    options = dict(model)
+    name = options.pop("name", None)
+    if name not in known:
+        raise errors.unknown("model", str(name), known)
+    module = importlib.import_module(f"stages.models.{name}")
+    return module, paramfile.check(module.Options, options, "train.model")
+
+
+def _with_pixels_in(network: keras.Model, manifest: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
+    """Put the normalization before a network: models from uint8 pixels to logits and to probabilities."""
+    constants = manifest["normalization"]
+    pixels = keras.Input(manifest["image_shape"], dtype="uint8", name="pixels")
+    normalize = keras.layers.Normalization(
+        mean=constants["mean"], variance=[std**2 for std in constants["std"]], dtype="float32"
+    )
+    logits = network(normalize(pixels))
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
+    return keras.Model(pixels, logits), keras.Model(pixels, probabilities, name="classifier")
+
+
+def _optimizer(params: Params, images: int) -> keras.optimizers.Optimizer:
+    steps_per_epoch = math.ceil(images / params.batch_size)
+    schedule = schedules.WarmupThenDecay(
+        peak=params.optimizer.learning_rate,
+        shape=params.schedule.name,
+        steps=params.epochs * steps_per_epoch,
+        warmup_steps=round(params.schedule.warmup_epochs * steps_per_epoch),
+        final_fraction=params.schedule.final_fraction,
+    )
+    return optimizers.build(params.optimizer, schedule, keras.mixed_precision.dtype_policy().name)
+
+
+if __name__ == "__main__":
+    command.run(train, Params)

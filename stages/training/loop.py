@@ -1,0 +1,153 @@
+"""Train a network epoch by epoch, watching a validation split."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from stages.running import errors, progress
+
+CHECKED_STEPS = 20  # between two looks at the loss; each waits for the device
+
+Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
+
+
+class Totals(NamedTuple):
+    """Sums over images, to be divided by their number."""
+
+    loss: Any
+    correct: Any
+    images: Any
+
+    def add(self, other: "Totals") -> "Totals":
+        return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def means(self, prefix: str = "") -> dict[str, float]:
+        """Loss and accuracy per image."""
+        images = float(self.images)
+        return {
+            f"{prefix}loss": float(self.loss) / images,
+            f"{prefix}accuracy": float(self.correct) / images,
+        }
+
+
+class Trainer:
+    """Holds what the steps need: the network (uint8 images to logits), its optimizer and its loss."""
+
+    def __init__(
+        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, label_smoothing: float, jit: bool
+    ):
+        self.network, self.optimizer = network, optimizer
+        self.loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing, reduction="sum"
+        )
+        optimizer.build(network.trainable_variables)
+        self._train_step = tf.function(self._train, jit_compile=jit, reduce_retracing=True)
+        self._test_step = tf.function(self._test, jit_compile=jit, reduce_retracing=True)
+
+    def _train(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
+        with tf.GradientTape() as tape:
+            logits = self.network(images, training=True)
+            totals = self._totals(labels, logits)
+            mean_loss = totals.loss / totals.images
+            scaled = self.optimizer.scale_loss(mean_loss)
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        return totals
+
+    def _test(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
+        return self._totals(labels, self.network(images, training=False))
+
+    def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
+        loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)
+        correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
+        images = tf.cast(tf.shape(labels)[0], tf.float32)
+        return Totals(loss, tf.reduce_sum(tf.cast(correct, tf.float32)), images)
+
+    def train_epoch(self, batches: Batches, images: int, label: str) -> dict[str, float]:
+        """One pass over `images` images; returns the mean loss and accuracy while it went.
+
+        Raises:
+            errors.BadInput: the loss is no longer finite.
+        """
+        totals, unshown = Totals(0.0, 0.0, 0.0), 0
+        with progress.bar(images, label, "images") as bar:
+            for step, (pixels, labels, _) in enumerate(batches):
+                totals = totals.add(self._train_step(pixels, labels))
+                unshown += len(labels)
+                if step % CHECKED_STEPS == 0:
+                    _show(bar, totals, unshown, f"{label}, step {step + 1}")
+                    unshown = 0
+            _show(bar, totals, unshown, label)
+        return totals.means()
+
+    def test(self, batches: Batches) -> dict[str, float]:
+        """The mean loss and accuracy of the network as it is, under "val_" names."""
+        totals = Totals(0.0, 0.0, 0.0)
+        for pixels, labels, _ in batches:
+            totals = totals.add(self._test_step(pixels, labels))
+        return totals.means("val_")
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self.optimizer.learning_rate)
+
+
+def _show(bar: progress.Bar, totals: Totals, images: int, where: str) -> None:
+    means = totals.means()
+    if not math.isfinite(means["loss"]):
+        raise errors.BadInput(
+            f"expected a finite loss, received {means['loss']} in {where};"
+            " lower train.optimizer.learning_rate or lengthen train.schedule.warmup_epochs"
+        )
+    bar.set_postfix_str(f"loss {means['loss']:.4f}, accuracy {means['accuracy']:.4f}", refresh=False)
+    bar.update(images)
+
+
+def fit(
+    trainer: Trainer,
+    train: Callable[[int], Batches],
+    images: int,
+    val: Callable[[], Batches] | None,
+    epochs: int,
+    patience: int | None,
+) -> list[dict[str, float]]:
+    """Train for some epochs; leave the network with the weights of its best validation accuracy.
+
+    Args:
+        trainer: Holds the network.
+        train: Gives the batches of an epoch, counted from 0.
+        images: How many images an epoch has.
+        val: Gives the validation batches; without it the last weights stay.
+        epochs: At most so many.
+        patience: Stop after so many epochs without a better validation accuracy; None never stops.
+
+    Returns:
+        Per epoch: epoch (from 1), learning_rate (at its start), loss, accuracy, val_loss,
+        val_accuracy.
+
+    Raises:
+        errors.BadInput: the loss is no longer finite.
+    """
+    history: list[dict[str, float]] = []
+    best_epoch, best_accuracy, best_weights = 0, -1.0, None
+    for epoch in range(epochs):
+        row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
+        row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
+        if val is not None:
+            row |= trainer.test(val())
+            print(f"epoch {epoch + 1}/{epochs}: validation accuracy {row['val_accuracy']:.4f}", flush=True)
+            if row["val_accuracy"] > best_accuracy:
+                best_epoch, best_accuracy = epoch, row["val_accuracy"]
+                best_weights = trainer.network.get_weights()
+        history.append(row)
+        if val is not None and patience is not None and epoch - best_epoch >= patience:
+            print(f"stopping: no better validation accuracy for {patience} epochs")
+            break
+    if best_weights is not None:
+        trainer.network.set_weights(best_weights)
+        print(f"keeping the weights of epoch {best_epoch + 1}, validation accuracy {best_accuracy:.4f}")
+    return history

@@ -1,0 +1,53 @@
+"""Learning rate by step: a linear warm-up, then one of a few shapes down to a final value."""
+
+import math
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+Shape = Literal["constant", "linear", "cosine"]
+
+
+class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """From 0 to `peak` over the warm-up, then along `shape` to `final_fraction` of it.
+
+    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983) without restarts. Keras's
+    own CosineDecay can warm up; its other schedules cannot.
+
+    Args:
+        peak: The highest learning rate.
+        shape: "constant" stays at the peak.
+        steps: All steps of the training, the warm-up included.
+        warmup_steps: May be 0.
+        final_fraction: Of the peak, at the last step.
+    """
+
+    def __init__(self, peak: float, shape: Shape, steps: int, warmup_steps: int, final_fraction: float):
+        super().__init__()
+        self.peak, self.shape, self.steps = peak, shape, steps
+        self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        done = tf.cast(step, tf.float32)
+        warm = tf.minimum((done + 1) / max(self.warmup_steps, 1), 1.0)
+        share = tf.clip_by_value(
+            (done - self.warmup_steps) / max(self.steps - self.warmup_steps, 1), 0.0, 1.0
+        )
+        left = {
+            "constant": tf.ones_like(share),
+            "linear": 1 - share,
+            "cosine": (1 + tf.cos(math.pi * share)) / 2,
+        }[self.shape]
+        final = 1.0 if self.shape == "constant" else self.final_fraction
+        return self.peak * warm * (final + (1 - final) * left)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments it was made with."""
+        return {
+            "peak": self.peak,
+            "shape": self.shape,
+            "steps": self.steps,
+            "warmup_steps": self.warmup_steps,
+            "final_fraction": self.final_fraction,
+        }
