@@ -5,7 +5,8 @@ image (float32 [B, draws]) and returns images of the same shape and dtype. The d
 everything, so the same draws give the same pixels.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import pydantic
 import tensorflow as tf
@@ -19,6 +20,7 @@ class Operation(paramfile.Section):
     draws: ClassVar[int]
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         raise NotImplementedError
 
 
@@ -29,6 +31,7 @@ class FlipHorizontal(Operation):
     probability: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         return _flipped(images, draws[:, 0] < self.probability, axis=2)
 
 
@@ -39,6 +42,7 @@ class FlipVertical(Operation):
     probability: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         return _flipped(images, draws[:, 0] < self.probability, axis=1)
 
 
@@ -58,6 +62,7 @@ class Translate(Operation):
     pixels: int = pydantic.Field(ge=0)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         choices = 2 * self.pixels + 1
         chosen = tf.cast(tf.floor(draws * choices), tf.int32)
         shape, count = tf.shape(images), tf.shape(images)[0]
@@ -89,6 +94,7 @@ class Cutout(Operation):
     fill: int = pydantic.Field(ge=0, le=255)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         shape = tf.shape(images)
         inside_rows = self._inside(draws[:, 0], shape[1])
         inside_columns = self._inside(draws[:, 1], shape[2])
@@ -109,6 +115,7 @@ class Brightness(Operation):
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         change = _signed(draws[:, 0]) * self.amount * 255
         return _pixels(tf.cast(images, tf.float32) + change)
 
@@ -120,6 +127,7 @@ class Contrast(Operation):
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         values = tf.cast(images, tf.float32)
         mean = tf.reduce_mean(values, axis=[1, 2], keepdims=True)
         return _pixels(mean + (values - mean) * (1 + _signed(draws[:, 0]) * self.amount))
@@ -135,6 +143,7 @@ class Saturation(Operation):
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         if images.shape[-1] != 3:
             return images
         values = tf.cast(images, tf.float32)
@@ -149,6 +158,7 @@ class Rotate(Operation):
     degrees: float = pydantic.Field(ge=0, le=180)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
         angle = _signed(draws[:, 0])[:, 0, 0, 0] * self.degrees * (3.141592653589793 / 180)
         cos, sin, zero = tf.cos(angle), tf.sin(angle), tf.zeros_like(angle)
         shape = tf.shape(images)
@@ -188,7 +198,7 @@ OPERATIONS: dict[str, type[Operation]] = {
 }
 
 
-def parse(listed: list[dict[str, dict]], where: str) -> list[Operation]:
+def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]], where: str) -> list[Operation]:
     """The operations of a params list such as `[{translate: {pixels: 4}}]`.
 
     Raises:

@@ -1,5 +1,7 @@
 """Random numbers that depend on what they are for, not on the order in which they are asked."""
 
+from typing import Any
+
 import numpy as np
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -32,7 +34,7 @@ def permutation(seed: int, view: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, view]).permutation(count)
 
 
-def _mix(z: np.ndarray) -> np.ndarray:
+def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

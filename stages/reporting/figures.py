@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -55,7 +57,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     return figure
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+def learning_curves(history: pd.DataFrame) -> Figure:
     """Loss and accuracy by epoch, for training and, where there is one, validation.
 
     Args:
@@ -101,6 +103,6 @@ def predictions(
 
 def _show(axes: Axes, image: np.ndarray) -> None:
     """Draw one uint8 [H, W, C] image, grey if it has one channel, without ticks."""
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.shape[-1] == 1 else {}
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.shape[-1] == 1 else {}
     axes.imshow(image.squeeze(-1) if grey else image, **grey)
     axes.set(xticks=[], yticks=[])

@@ -1,5 +1,7 @@
 """How good are the predicted probabilities? Arrays in, plain numbers out."""
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support, top_k_accuracy_score
@@ -78,7 +80,7 @@ def _top_2_accuracy(actual: np.ndarray, probabilities: np.ndarray) -> float:
     return float(top_k_accuracy_score(actual, probabilities, k=2, labels=np.arange(probabilities.shape[1])))
 
 
-def _rounded(value: object) -> object:
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     return round(float(value), DECIMALS) if isinstance(value, (float, np.floating)) else value

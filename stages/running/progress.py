@@ -2,26 +2,11 @@
 
 import sys
 import time
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from tqdm import tqdm
 
 LOG_SECONDS = 10  # between two lines in a log
-
-
-class Bar(Protocol):
-    """What a stage does with its progress."""
-
-    def update(self, n: float = 1) -> object:
-        """Advance by n units."""
-
-    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
-        """Show figures behind the bar."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> object: ...
 
 
 class LogLines:
@@ -61,6 +46,9 @@ class LogLines:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.printed_at != self.done:
             self._print()
+
+
+Bar = tqdm | LogLines
 
 
 def bar(total: float, label: str, unit: str, divisor: int = 1000) -> Bar:

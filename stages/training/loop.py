@@ -22,6 +22,7 @@ class Totals(NamedTuple):
     images: Any
 
     def add(self, other: "Totals") -> "Totals":
+        """Both together."""
         return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def means(self, prefix: str = "") -> dict[str, float]:

@@ -29,6 +29,7 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
 
     def __call__(self, step: Any) -> tf.Tensor:
+        """The learning rate of a step, counted from 0: float32."""
         done = tf.cast(step, tf.float32)
         warm = tf.minimum((done + 1) / max(self.warmup_steps, 1), 1.0)
         share = tf.clip_by_value(
