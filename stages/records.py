@@ -34,7 +34,7 @@ class Params(paramfile.Section):
     @pydantic.field_validator("augment")
     @classmethod
     def _known(cls, listed: list[dict]) -> list[dict]:
-        augment.parse(listed, "augment")
+        augment.parse(listed)
         return listed
 
 
@@ -59,7 +59,7 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
         OSError: the disk is full.
     """
     splits = {split: Arrays(arrays / split) for split in SPLITS}
-    operations = augment.parse(params.augment, "records.augment")
+    operations = augment.parse(params.augment)
     constants = _fit(params.normalize, splits["train"])
     with outputs.folder(folder) as partial:
         for split, content in splits.items():

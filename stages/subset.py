@@ -32,11 +32,14 @@ class Params(paramfile.Section):
     test_fraction: float | None = pydantic.Field(gt=0, lt=1)
     seed: int = pydantic.Field(ge=0)
 
-    @pydantic.field_validator("classes")
+    @pydantic.field_validator("classes", mode="before")
     @classmethod
-    def _distinct(cls, names: list[str] | str) -> list[str] | str:
-        if isinstance(names, list) and (len(names) < 2 or len(set(names)) < len(names)):
-            raise ValueError(f"expected at least two different class names, received {names}")
+    def _distinct(cls, names: Any) -> Any:
+        are_names = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if names != "all" and not (are_names and 2 <= len(set(names)) == len(names)):
+            raise ValueError(
+                f"expected a list of at least two different class names, or all, received {names!r}"
+            )
         return names
 
     @pydantic.field_validator("image_size")

@@ -49,17 +49,15 @@ class Params(paramfile.Section):
     seed: int = pydantic.Field(ge=0)
 
 
-def train(
-    params: Params, train_records: Path, val_records: Path, model: Path, history: Path, environment: Path
-) -> None:
-    """Write `model`/{model.keras,summary.txt}, a CSV of the history and a JSON of what ran.
+def train(params: Params, train_records: Path, val_records: Path, model: Path, reports: Path) -> None:
+    """Write `model`/model.keras, and history.csv, model_summary.txt and environment.json to `reports`.
 
     The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
     it consists of Keras's own layers. Without validation images the last weights are kept.
 
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it, a GPU that
-            is not there, or a loss that becomes infinite.
+            is not there, or a loss that is no longer finite.
     """
     architecture, options = _architecture(params.model)
     train_manifest, val_manifest = (tfrecord.read_manifest(folder) for folder in (train_records, val_records))
@@ -91,13 +89,14 @@ def train(
         params.epochs,
         params.patience,
     )
+    portable = batch_norm.with_stock_layers(probabilities)
     with outputs.folder(model) as partial:
-        portable = batch_norm.with_stock_layers(probabilities)
         saving.save(portable, partial / "model.keras")
-        (partial / "summary.txt").write_text(summary.table(portable), encoding="utf-8")
-    with outputs.file(history) as partial:
+    with outputs.file(reports / "model_summary.txt") as partial:
+        partial.write_text(summary.table(portable), encoding="utf-8")
+    with outputs.file(reports / "history.csv") as partial:
         pd.DataFrame(rows).round(HISTORY_DECIMALS).to_csv(partial, index=False, lineterminator="\n")
-    outputs.write_json(environment, hardware.environment(chosen, params.deterministic))
+    outputs.write_json(reports / "environment.json", hardware.environment(chosen, params.deterministic))
 
 
 def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]:

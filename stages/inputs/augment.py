@@ -198,22 +198,20 @@ OPERATIONS: dict[str, type[Operation]] = {
 }
 
 
-def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]], where: str) -> list[Operation]:
+def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operation]:
     """The operations of a params list such as `[{translate: {pixels: 4}}]`.
 
     Raises:
         errors.BadInput: an unknown operation or option, or one out of range.
     """
     operations = []
-    for position, item in enumerate(listed):
+    for position, item in enumerate(listed, start=1):
         if len(item) != 1:
-            raise errors.BadInput(
-                f"{where}.{position}: expected one operation per list item, received {item}"
-            )
+            raise errors.BadInput(f"item {position}: expected one operation, received {dict(item)}")
         ((name, options),) = item.items()
         if name not in OPERATIONS:
             raise errors.unknown("augmentation", name, OPERATIONS)
-        operations.append(paramfile.check(OPERATIONS[name], options or {}, f"{where}.{position}.{name}"))
+        operations.append(paramfile.check(OPERATIONS[name], options or {}, f"item {position}, {name}"))
     return operations
 
 

@@ -117,6 +117,11 @@ def _parse(record: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor, t
     return images, labels, tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
 
 
+def _reason(error: tf.errors.OpError) -> str:
+    """The message without the names of TensorFlow's nodes before and after it."""
+    return error.message.splitlines()[0].rpartition("}} ")[2].partition(" [Op:")[0]
+
+
 def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
     """Iterate over a dataset of records.
 
@@ -132,6 +137,6 @@ def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
             raise errors.BadInput(
                 f"{folder}: expected records as this pipeline writes them, found a truncated, corrupt or"
-                f" foreign file: {error.message.splitlines()[0]}"
+                f" foreign file: {_reason(error)}"
             ) from error
         yield batch

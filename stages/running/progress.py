@@ -43,8 +43,8 @@ class LogLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self.printed_at != self.done:
+    def __exit__(self, *_: object) -> None:
+        if self.done >= self.total and self.printed_at != self.done:
             self._print()
 
 

@@ -24,7 +24,7 @@ class Package(NamedTuple):
 
 # Retries are left to the user: a client's own can take minutes before they say why they failed.
 _COMMANDS = {
-    "npm": ["npm", "pack", "--fetch-retries=0", "--loglevel=error", "--cache=client-cache"],
+    "npm": ["npm", "pack", "--fetch-retries=0", "--loglevel=error", "--logs-max=0", "--cache=client-cache"],
     "debian": ["apt-get", "download", "-q", "-o", "Acquire::Retries=0"],
 }
 _SUFFIXES = {"npm": ".tgz", "debian": ".deb"}
@@ -56,13 +56,18 @@ def fetch(package: Package, folder: Path) -> Path:
         if client.poll() is None:
             os.killpg(client.pid, signal.SIGKILL)
             client.wait()
-    said = " ".join(log.read_text(errors="replace").split())[-300:]
+    said = _errors_said(log.read_text(errors="replace").splitlines())
     if stalled:
         raise errors.BadInput(f"{where}: {command[0]} received nothing for {STALL_SECONDS} s. {said}")
     archives = list(folder.glob(f"*{_SUFFIXES[package.registry]}"))
     if client.returncode or not archives:
         raise errors.BadInput(f"{where}: {command[0]} failed with status {client.returncode}: {said}")
     return archives[0]
+
+
+def _errors_said(lines: list[str]) -> str:
+    marked = [line for line in lines if line.startswith(("npm error", "E:"))]
+    return "; ".join((marked or lines)[:3])
 
 
 def _watch(client: subprocess.Popen, folder: Path, size: int, label: str) -> bool:
