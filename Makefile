@@ -34,7 +34,7 @@ format: .venv/requirements-dev.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
-UV_COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
+UV_COMPILE := uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
 
 lock: .venv/requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv

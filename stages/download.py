@@ -75,7 +75,7 @@ def _published(params: Params) -> Path:
     """A folder in the cache with the dataset's published files, verified now."""
     dataset, cached = DATASETS[params.dataset], cache_folder() / params.dataset
     if params.archive is not None:
-        _store(dataset, archives.members(Path(params.archive)), params.archive, cached)
+        _store(dataset, archives.members(Path(params.archive).expanduser()), params.archive, cached)
     elif dataset is digits:
         _store(dataset, digits.bundled(), "scikit-learn", cached)
     elif not _is_complete(dataset.FILES, cached):
@@ -163,8 +163,8 @@ def _digest(path: Path, algorithm: str) -> str:
 def _prepared(params: Params) -> Path:
     """A folder with a dataset as TFDS prepared it, in the cache or given as the archive."""
     if params.archive is not None:
-        tfds_datasets.read(Path(params.archive))  # says what is wrong with it, if anything is
-        return Path(params.archive)
+        tfds_datasets.read(Path(params.archive).expanduser())  # says what is wrong with it, if anything is
+        return Path(params.archive).expanduser()
     if params.source == "mirror":
         raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
     name, data_dir = params.dataset.removeprefix("tfds:"), cache_folder() / "tfds"

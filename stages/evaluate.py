@@ -4,6 +4,7 @@ Reads data/model, data/records/test and the training history; writes metrics, pr
 pictures.
 """
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -75,7 +76,10 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
 
 
 def _load(path: Path, manifest: dict) -> keras.Model:
-    classifier = keras.models.load_model(path, compile=False)
+    try:
+        classifier = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise errors.BadInput(f"{path}: expected a Keras model: {error}") from error
     expected = (tuple(manifest["image_shape"]), len(manifest["classes"]))
     received = (tuple(classifier.input_shape[1:]), classifier.output_shape[-1])
     if received != expected:
@@ -93,7 +97,8 @@ def _predict(
     step = tf.function(lambda images: classifier(images, training=False), reduce_retracing=True)
     wanted = _example_rows(manifest["count"], examples)
     parts, first = [], 0
-    for images, labels, positions in tfrecord.batches(tfrecord.dataset(records, manifest, BATCH), records):
+    data = tfrecord.dataset(records, manifest, BATCH)
+    for images, labels, positions in tfrecord.batches(data, records):
         inside = wanted[(wanted >= first) & (wanted < first + len(labels))] - first
         parts.append((step(images).numpy(), labels.numpy(), positions.numpy(), images.numpy()[inside]))
         first += len(labels)

@@ -29,7 +29,7 @@ class Params(paramfile.Section):
     views: int = pydantic.Field(ge=1, le=999)
     images_per_record: int = pydantic.Field(ge=1)
     shards: int = pydantic.Field(ge=1, le=99)
-    seed: int = pydantic.Field(ge=0)
+    seed: paramfile.Seed
 
     @pydantic.field_validator("augment")
     @classmethod

@@ -4,7 +4,7 @@ Reads data/raw; writes data/subset (a folder of arrays per split) and reports/da
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
@@ -30,7 +30,7 @@ class Params(paramfile.Section):
     limit_per_class: int | None = pydantic.Field(ge=1)
     val_fraction: float = pydantic.Field(ge=0, lt=1)
     test_fraction: float | None = pydantic.Field(gt=0, lt=1)
-    seed: int = pydantic.Field(ge=0)
+    seed: paramfile.Seed
 
     @pydantic.field_validator("classes", mode="before")
     @classmethod
@@ -79,9 +79,10 @@ def subset(params: Params, raw: Path, arrays: Path, report: Path) -> None:
     splits, repeated = _without_repeats(_split(params, published, ids), params.image_size)
     counts = {split: _count(content, ids, chosen) for split, content in splits.items()}
     _require_images(counts, params.val_fraction)
+    shape = next(_chunks(splits["train"], params.image_size)).shape[1:]
     with outputs.folder(arrays) as partial:
         for split, content in splits.items():
-            _write(partial / split, content, ids, chosen, params.image_size)
+            _write(partial / split, content, ids, chosen, shape, params.image_size)
     outputs.write_json(report, {"classes": chosen, "images": counts, "repeated": repeated})
 
 
@@ -100,6 +101,8 @@ def _read(raw: Path) -> tuple[list[str], dict[str, tuple[Any, np.ndarray]]]:
 
 def _split(params: Params, published: dict[str, tuple[Any, np.ndarray]], ids: list[int]) -> dict[str, Split]:
     """Shuffle the published training images and carve the validation split from each class."""
+    if "train" not in published:
+        raise errors.BadInput(f"expected a published train split, found only {', '.join(published)}")
     generator = np.random.default_rng(params.seed)
     images, labels = published["train"]
     train, val, test = [], [], []
@@ -164,13 +167,17 @@ def _chunks(split: Split, size: list[int] | None) -> Iterator[np.ndarray]:
         images = split.images[split.positions[first : first + CHUNK]]
         if size is not None:
             images = [_resize(image, size) for image in images]
-        shapes = sorted({image.shape for image in images})
-        if len(shapes) > 1:
-            raise errors.BadInput(
-                f"expected images of one size, found {shapes[0]} and {shapes[-1]};"
-                " set subset.image_size to [height, width]"
-            )
+        _require_one_shape([image.shape for image in images])
         yield np.asarray(images)
+
+
+def _require_one_shape(shapes: Sequence[tuple[int, ...]]) -> None:
+    different = sorted(set(shapes))
+    if len(different) > 1:
+        raise errors.BadInput(
+            f"expected images of one size, found {different[0]} and {different[-1]};"
+            " set subset.image_size to [height, width]"
+        )
 
 
 def _resize(image: np.ndarray, size: list[int]) -> np.ndarray:
@@ -196,28 +203,32 @@ def _require_images(counts: dict[str, dict[str, int]], val_fraction: float) -> N
                 raise errors.BadInput(f"expected images of class {name!r} in the {split} split, found none")
 
 
-def _write(folder: Path, split: Split, ids: list[int], chosen: list[str], size: list[int] | None) -> None:
+def _write(
+    folder: Path,
+    split: Split,
+    ids: list[int],
+    chosen: list[str],
+    shape: tuple[int, ...],
+    size: list[int] | None,
+) -> None:
     folder.mkdir()
     new_label = np.full(max(ids) + 1, -1)
     new_label[ids] = np.arange(len(ids))
     np.save(folder / "labels.npy", new_label[split.labels[split.positions]])
     np.save(folder / "positions.npy", split.positions)
-    shape = _write_images(folder / "images.npy", split, size)
-    manifest = {"classes": chosen, "image_shape": shape, "count": len(split.positions)}
+    _write_images(folder / "images.npy", split, shape, size)
+    manifest = {"classes": chosen, "image_shape": list(shape), "count": len(split.positions)}
     outputs.write_json(folder / "manifest.json", manifest)
 
 
-def _write_images(path: Path, split: Split, size: list[int] | None) -> list[int]:
-    """Write images.npy a chunk at a time; return the shape of one image."""
-    shape = list(next(_chunks(split._replace(positions=np.array([0])), size)).shape[1:])
+def _write_images(path: Path, split: Split, shape: tuple[int, ...], size: list[int] | None) -> None:
+    """Write images.npy a chunk at a time, all of one shape."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(split.positions), *shape)}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in _chunks(split, size):
-            if list(chunk.shape[1:]) != shape:
-                raise errors.BadInput(f"expected images of shape {shape}, found {list(chunk.shape[1:])}")
+            _require_one_shape([shape, chunk.shape[1:]])
             file.write(chunk.tobytes())
-    return shape
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from stages.training import batch_norm, hardware, loop, optimizers, saving, sche
 
 MODELS = Path(__file__).parent / "models"
 VALIDATION_BATCH = 500  # images; larger ones are no faster
-HISTORY_DECIMALS = 6
+HISTORY_FORMAT = "%.6g"  # six digits; a learning rate can be small
 
 
 class Schedule(paramfile.Section):
@@ -46,7 +46,7 @@ class Params(paramfile.Section):
     device: hardware.Device
     precision: hardware.Precision
     deterministic: bool
-    seed: int = pydantic.Field(ge=0)
+    seed: paramfile.Seed
 
 
 def train(params: Params, train_records: Path, val_records: Path, model: Path, reports: Path) -> None:
@@ -79,7 +79,8 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, r
         return tfrecord.batches(data, train_records)
 
     def val_batches() -> Iterable:
-        return tfrecord.batches(tfrecord.dataset(val_records, val_manifest, VALIDATION_BATCH), val_records)
+        data = tfrecord.dataset(val_records, val_manifest, VALIDATION_BATCH)
+        return tfrecord.batches(data, val_records)
 
     rows = loop.fit(
         trainer,
@@ -95,7 +96,7 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, r
     with outputs.file(reports / "model_summary.txt") as partial:
         partial.write_text(summary.table(portable), encoding="utf-8")
     with outputs.file(reports / "history.csv") as partial:
-        pd.DataFrame(rows).round(HISTORY_DECIMALS).to_csv(partial, index=False, lineterminator="\n")
+        pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
     outputs.write_json(reports / "environment.json", hardware.environment(chosen, params.deterministic))
 
 
@@ -103,8 +104,9 @@ def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]
     """The module that `train.model.name` names, and its checked options."""
     known = sorted(path.stem for path in MODELS.glob("*.py"))
     options = dict(model)
-    name = options.pop("name", None)
-    if name not in known:
+    if "name" not in options:
+        raise errors.BadInput(f"train.model.name is missing; expected one of: {', '.join(known)}")
+    if (name := options.pop("name")) not in known:
         raise errors.unknown("model", str(name), known)
     module = importlib.import_module(f"stages.models.{name}")
     return module, paramfile.check(module.Options, options, "train.model")

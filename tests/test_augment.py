@@ -1,5 +1,7 @@
 """Every operation does to the pixels what it says, eagerly and inside tf.data alike."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +13,7 @@ from stages.inputs import augment
 from stages.inputs import draws as random_draws
 from stages.running import errors
 
-NO_STRENGTH = {
+NO_STRENGTH: dict[str, dict[str, Any]] = {
     "flip_horizontal": {"probability": 0.0},
     "flip_vertical": {"probability": 0.0},
     "translate": {"pixels": 0},
@@ -21,7 +23,7 @@ NO_STRENGTH = {
     "contrast": {"amount": 0.0},
     "saturation": {"amount": 0.0},
 }
-STRONG = {
+STRONG: dict[str, dict[str, Any]] = {
     "flip_horizontal": {"probability": 0.5},
     "flip_vertical": {"probability": 0.5},
     "translate": {"pixels": 4},
@@ -32,6 +34,7 @@ STRONG = {
     "saturation": {"amount": 0.5},
 }
 LARGEST_DRAW = 1 - 2**-24
+LAST_BITS = 1  # a graph may multiply in another order, so that a value is rounded the other way
 
 few = settings(max_examples=25, deadline=None)
 images_of_any_shape = st.tuples(
@@ -46,7 +49,7 @@ def random_images(*shape):
 
 def run(name, options, images, draws):
     """The operation's images for hand-made draws, [B, draws]."""
-    (operation,) = augment.parse([{name: options}], "augment")
+    (operation,) = augment.parse([{name: options}])
     return operation(tf.constant(images), tf.constant(draws, tf.float32)).numpy()
 
 
@@ -65,24 +68,24 @@ def assert_nearest_pixels(found, expected):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", augment.OPERATIONS)
 def test_an_operation_keeps_shape_and_dtype_and_is_the_same_inside_a_map(name, channels):
-    operations = augment.parse([{name: STRONG[name]}], "augment")
+    operations = augment.parse([{name: STRONG[name]}])
     images = random_images(16, 9, 7, channels)
     draws = random_draws.uniform(0, 0, np.arange(16), operations[0].draws)
     eager = augment.apply(operations, tf.constant(images), tf.constant(draws)).numpy()
     assert eager.shape == images.shape
     assert eager.dtype == np.uint8
     assert (eager != images).any() or (name == "saturation" and channels == 1)
-    np.testing.assert_array_equal(run_inside_a_map(operations, images, draws), eager)
+    np.testing.assert_allclose(run_inside_a_map(operations, images, draws), eager, atol=LAST_BITS)
 
 
 @pytest.mark.parametrize("last", augment.OPERATIONS)
 def test_an_operation_after_all_others_is_the_same_inside_a_map(last):
     names = [*(name for name in augment.OPERATIONS if name != last), last]
-    operations = augment.parse([{name: STRONG[name]} for name in names], "augment")
+    operations = augment.parse([{name: STRONG[name]} for name in names])
     images = random_images(8, 8, 8, 3)
     draws = random_draws.uniform(1, 0, np.arange(8), sum(operation.draws for operation in operations))
     eager = augment.apply(operations, tf.constant(images), tf.constant(draws)).numpy()
-    np.testing.assert_array_equal(run_inside_a_map(operations, images, draws), eager)
+    np.testing.assert_allclose(run_inside_a_map(operations, images, draws), eager, atol=3 * LAST_BITS)
 
 
 @few
@@ -160,28 +163,27 @@ def test_cutout_paints_exactly_the_square_around_the_drawn_centre(images, size, 
 
 
 @pytest.mark.parametrize(
-    ("degrees", "draw", "quarters"), [(180.0, 0.0, 2), (180.0, 0.25, 1), (180.0, 0.75, 3), (90.0, 0.0, 1)]
+    ("degrees", "draw", "quarters"), [(180.0, 0.0, 2), (180.0, 0.25, 3), (180.0, 0.75, 1), (90.0, 0.0, 3)]
 )
 @pytest.mark.parametrize("side", [4, 5])
 def test_rotate_by_quarter_turns_is_rot90(degrees, draw, quarters, side):
     images = random_images(2, side, side, 3)
     turned = run("rotate", {"degrees": degrees}, images, [[draw]] * 2)
-    np.testing.assert_allclose(turned, np.rot90(images, quarters, axes=(1, 2)), atol=1)
+    np.testing.assert_array_equal(turned, np.rot90(images, quarters, axes=(1, 2)))
 
 
 def test_rotate_turns_oblong_images_about_their_centre():
     images = random_images(1, 4, 7, 1)
-    turned = run("rotate", {"degrees": 180.0}, images, [[0.0]])
-    np.testing.assert_allclose(turned, images[:, ::-1, ::-1], atol=1)
+    np.testing.assert_array_equal(run("rotate", {"degrees": 180.0}, images, [[0.0]]), images[:, ::-1, ::-1])
 
 
-def test_rotate_by_45_degrees_keeps_the_centre_and_turns_a_line_into_a_diagonal():
+def test_rotate_by_45_degrees_turns_a_line_into_a_diagonal_and_interpolates():
     images = np.zeros((1, 9, 9, 1), np.uint8)
     images[:, 4] = 200
-    turned = run("rotate", {"degrees": 45.0}, images, [[0.0]])[0, :, :, 0]
-    assert turned[4, 4] == 200
-    assert np.all(np.diag(turned[:, ::-1])[2:-2] > 150)
-    assert turned[4, 1] == turned[1, 4] == 0
+    beside = round(200 * (1 - np.sqrt(0.5)))
+    expected = 200 * np.eye(9) + beside * (np.eye(9, k=1) + np.eye(9, k=-1))
+    turned = run("rotate", {"degrees": 45.0}, images, [[0.0]])
+    np.testing.assert_array_equal(turned[0, :, :, 0], expected)
 
 
 @few
@@ -212,10 +214,11 @@ def test_saturation_scales_the_distance_from_grey(images, amount, draw):
 
 def test_operations_run_in_the_listed_order():
     images = np.zeros((1, 1, 4, 1), np.uint8)
-    paint, mirror = {"cutout": {"size": 1, "fill": 9}}, {"flip_horizontal": {"probability": 1.0}}
+    paint: dict[str, Any] = {"cutout": {"size": 1, "fill": 9}}
+    mirror: dict[str, Any] = {"flip_horizontal": {"probability": 1.0}}
 
     def row(listed, draws):
-        operations = augment.parse(listed, "augment")
+        operations = augment.parse(listed)
         return augment.apply(operations, tf.constant(images), tf.constant([draws])).numpy().ravel().tolist()
 
     assert row([paint, mirror], [0.0, 0.0, 0.5]) == [0, 0, 0, 9]
@@ -224,7 +227,7 @@ def test_operations_run_in_the_listed_order():
 
 def test_each_operation_has_its_own_columns_of_the_draws():
     listed = [{name: STRONG[name]} for name in augment.OPERATIONS]
-    operations = augment.parse(listed, "augment")
+    operations = augment.parse(listed)
     images = random_images(6, 8, 8, 3)
     draws = random_draws.uniform(0, 0, np.arange(6), sum(operation.draws for operation in operations))
     expected, column = images, 0
@@ -246,22 +249,25 @@ def test_no_operations_leave_the_images_alone():
         ([{"flip_horizontaly": {"probability": 0.5}}], "Did you mean 'flip_horizontal'?"),
         ([{"mixup": {}}], "expected one of: flip_horizontal, flip_vertical, translate"),
         ([{"translate": {"pixel": 4}}], "Did you mean 'pixels'?"),
-        ([{"translate": {"pixels": -1}}], "translate.pixels: expected greater than or equal to 0, received -1"),
+        (
+            [{"translate": {"pixels": -1}}],
+            "translate.pixels: expected greater than or equal to 0, received -1",
+        ),
         ([{"translate": {"pixels": 1.5}}], "translate.pixels: expected a valid integer"),
         ([{"cutout": {"size": 4, "fill": 256}}], "cutout.fill: expected less than or equal to 255"),
         ([{"flip_vertical": {"probability": 1.5}}], "flip_vertical.probability: expected less than or equal"),
         ([{"rotate": {"degrees": 181.0}}], "rotate.degrees: expected less than or equal to 180"),
         ([{"contrast": None}], "contrast.amount is missing"),
-        ([{"contrast": {"amount": 0.1}, "rotate": {"degrees": 1.0}}], "expected one operation per list item"),
+        ([{"contrast": {"amount": 0.1}, "rotate": {"degrees": 1.0}}], "expected one operation, received"),
     ],
 )
 def test_what_is_wrong_with_a_list_of_operations_is_named(listed, message):
     with pytest.raises(errors.BadInput) as raised:
-        augment.parse([{"brightness": {"amount": 0.1}}, *listed], "records.augment")
+        augment.parse([{"brightness": {"amount": 0.1}}, *listed])
     assert message in str(raised.value)
 
 
-@pytest.mark.parametrize("wrong", [{"translat": {"pixels": 4}}, {"translate": {"pixels": -1}}, {}])
-def test_the_place_in_the_params_of_a_wrong_operation_is_named(wrong):
-    with pytest.raises(errors.BadInput, match=r"records\.augment\.1"):
-        augment.parse([{"brightness": {"amount": 0.1}}, wrong], "records.augment")
+@pytest.mark.parametrize("wrong", [{"translate": {"pixel": 4}}, {"translate": {"pixels": -1}}, {}])
+def test_the_place_in_the_list_of_a_wrong_operation_is_named(wrong):
+    with pytest.raises(errors.BadInput, match="item 2"):
+        augment.parse([{"brightness": {"amount": 0.1}}, wrong])

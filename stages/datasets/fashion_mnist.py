@@ -59,9 +59,9 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarra
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     """An idx file of bytes: 0, 0, 8 (uint8), the number of dimensions, each size as a big-endian
     int32, then the values in C order."""
-    content = path.read_bytes()
-    shape = np.frombuffer(content[4 : 4 + 4 * dimensions], ">i4")
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+    content, header = path.read_bytes(), 4 + 4 * dimensions
+    shape = np.frombuffer(content[4:header].ljust(header - 4, b"\xff"), ">i4")
+    values = np.frombuffer(content[header:], np.uint8)
     if content[:4] != bytes([0, 0, 8, dimensions]) or np.prod(shape) != len(values):
         raise errors.BadInput(
             f"{path}: expected an idx file of {dimensions} dimensions, received {len(content)} bytes"

@@ -6,6 +6,7 @@ at random and without TensorFlow. TFDS checks every download against its registe
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -20,7 +21,7 @@ def urls(name: str, data_dir: Path) -> list[str]:
         errors.BadInput: TFDS knows no such dataset.
     """
     builder = _builder(name, data_dir)
-    return [] if builder.info.splits else sorted(builder.url_infos)
+    return [] if builder.info.splits else sorted(builder.url_infos or {})
 
 
 def prepare(name: str, data_dir: Path) -> Path:
@@ -48,9 +49,9 @@ def prepare(name: str, data_dir: Path) -> Path:
 def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        if isinstance(error, tfds.core.DatasetNotFoundError):
-            raise errors.unknown("TFDS dataset", name, tfds.list_builders()) from None
+    except tfds.core.DatasetNotFoundError:
+        raise errors.unknown("TFDS dataset", name, tfds.list_builders()) from None
+    except (AssertionError, ValueError) as error:  # how TFDS refuses a version or a configuration
         raise errors.BadInput(f"tensorflow-datasets cannot load {name}: {error}") from error
 
 
@@ -63,32 +64,34 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
 
     Raises:
         errors.BadInput: the folder holds no prepared dataset, one in another format, or one
-            without an image and a label.
+            without uint8 images and class labels.
     """
     try:
         builder = tfds.builder_from_directory(folder)
-        sources = {split: builder.as_data_source(split) for split in builder.info.splits}
-    except (FileNotFoundError, NotImplementedError) as error:
+        _check_features(builder)
+        undecoded = {"image": tfds.decode.SkipDecoding()}
+        splits = {}
+        for split in builder.info.splits:
+            labels = [example["label"] for example in builder.as_data_source(split, decoders=undecoded)]
+            splits[split] = Images(builder.as_data_source(split)), np.array(labels, np.int64)
+    except (OSError, NotImplementedError, RuntimeError) as error:  # of TFDS and of array_record
         raise errors.BadInput(
             f"{folder}: expected a dataset that TFDS prepared as array_record: {error}"
         ) from error
+    return list(builder.info.features["label"].names), splits
+
+
+def _check_features(builder: tfds.core.DatasetBuilder) -> None:
     features = builder.info.features
     if not {"image", "label"} <= set(features):
         raise errors.BadInput(
             f"TFDS dataset {builder.name}: expected features 'image' and 'label', found {list(features)}"
         )
-    labels = {
-        split: np.array([example["label"] for example in _without_images(builder, split)], np.int64)
-        for split in sources
-    }
-    return list(features["label"].names), {
-        split: (Images(source), labels[split]) for split, source in sources.items()
-    }
-
-
-def _without_images(builder: tfds.core.DatasetBuilder, split: str) -> tfds.core.SplitInfo:
-    decoders = tfds.decode.PartialDecoding({"label": builder.info.features["label"]})
-    return builder.as_data_source(split, decoders=decoders)
+    image, label = features["image"], features["label"]
+    if not isinstance(label, tfds.features.ClassLabel):
+        raise errors.BadInput(f"TFDS dataset {builder.name}: expected 'label' to be a class, found {label}")
+    if image.np_dtype != np.uint8:
+        raise errors.BadInput(f"TFDS dataset {builder.name}: expected uint8 images, found {image.np_dtype}")
 
 
 class Images:
@@ -97,7 +100,7 @@ class Images:
     Indexed with N positions it gives a list of N arrays, uint8 [H, W, C].
     """
 
-    def __init__(self, source: tfds.core.SplitInfo):
+    def __init__(self, source: Any):
         self.source = source
 
     def __len__(self) -> int:

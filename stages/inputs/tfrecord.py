@@ -24,6 +24,8 @@ from stages.running import errors, outputs
 SHUFFLED_RECORDS = 16  # held in memory while a view is read again in another order
 PARALLEL_PARSES = 2
 
+_UNREADABLE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, labels, positions
 
 
@@ -73,10 +75,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         errors.BadInput: no manifest, or a shard that is missing or not of the size written.
     """
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise errors.BadInput(f"expected records with a manifest at {path}, found none")
-    manifest = outputs.read_json(path)
+    manifest = outputs.read_json(folder / "manifest.json")
     for name, size in manifest["shard_bytes"].items():
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != size:
@@ -114,19 +113,16 @@ def _parse(record: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor, t
     columns = tf.io.parse_single_example(record, spec)
     images = tf.reshape(tf.io.decode_raw(columns["images"], tf.uint8), [-1, *shape])
     labels = tf.io.decode_raw(columns["labels"], tf.int32, little_endian=True)
-    return images, labels, tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """The message without the names of TensorFlow's nodes before and after it."""
-    return error.message.splitlines()[0].rpartition("}} ")[2].partition(" [Op:")[0]
+    positions = tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
+    tf.debugging.assert_equal([tf.size(labels), tf.size(positions)], tf.shape(images)[0])
+    return images, labels, positions
 
 
 def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
     """Iterate over a dataset of records.
 
     Raises:
-        errors.BadInput: a file is truncated, corrupt or not in the records format.
+        errors.BadInput: a file is corrupt or not in the records format; it is named.
     """
     iterator = iter(dataset)
     while True:
@@ -134,9 +130,21 @@ def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
             batch = next(iterator)
         except StopIteration:
             return
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        except _UNREADABLE as error:
+            manifest = outputs.read_json(folder / "manifest.json")
+            damaged = [name for name in manifest["shard_bytes"] if not _is_readable(folder / name, manifest)]
             raise errors.BadInput(
-                f"{folder}: expected records as this pipeline writes them, found a truncated, corrupt or"
-                f" foreign file: {_reason(error)}"
+                f"expected records as this pipeline writes them, found a corrupt or foreign file:"
+                f" {', '.join(str(folder / name) for name in damaged)}; rerun the records stage"
             ) from error
         yield batch
+
+
+def _is_readable(path: Path, manifest: dict[str, Any]) -> bool:
+    records = tf.data.TFRecordDataset(str(path)).map(lambda record: _parse(record, manifest["image_shape"]))
+    try:
+        for _ in records:
+            pass
+    except _UNREADABLE:
+        return False
+    return True

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stages.running import errors
+
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
@@ -41,5 +43,11 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON object."""
+    """Read a JSON object that an earlier stage wrote.
+
+    Raises:
+        errors.BadInput: it is not there.
+    """
+    if not path.is_file():
+        raise errors.BadInput(f"expected {path} from an earlier stage, found none; run `dvc repro`")
     return json.loads(path.read_text(encoding="utf-8"))

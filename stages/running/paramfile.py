@@ -1,7 +1,7 @@
 """Read one section of params.yaml into the schema that declares it."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import pydantic
 from ruamel.yaml import YAML, YAMLError  # the parser DVC uses: in YAML 1.2 `1e-3` is a number
@@ -12,8 +12,10 @@ from stages.running import errors
 class Section(pydantic.BaseModel):
     """A section of params.yaml, or a mapping inside one. Unknown keys and loose types are errors."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+
+Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # what NumPy, TensorFlow and Keras all take
 
 S = TypeVar("S", bound=Section)
 
@@ -32,7 +34,7 @@ def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
     except YAMLError as error:
         raise errors.BadInput(f"{path} is not valid YAML: {error}") from error
     if not isinstance(document, dict) or section not in document:
-        found = ", ".join(document) if isinstance(document, dict) else type(document).__name__
+        found = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
         raise errors.BadInput(f"{path} has no section {section!r}; found: {found}")
     return check(schema, document[section], f"{path}: {section}")
 

@@ -34,10 +34,12 @@ class LogLines:
             tqdm.format_sizeof(value, divisor=self.divisor)
             for value in (self.done, self.total, self.done / seconds)
         )
-        left = (self.total - self.done) * seconds / self.done if self.done else float("inf")
         parts = [f"{self.label}: {done} of {total}{self.unit}", f"{rate}{self.unit}/s"]
         parts += [self.figures] if self.figures else []
-        parts += [f"{seconds:.0f} s" if left <= 0 else f"{left:.0f} s left"]
+        if self.done >= self.total:
+            parts.append(f"{seconds:.0f} s")
+        elif self.done:
+            parts.append(f"{(self.total - self.done) * seconds / self.done:.0f} s left")
         print(", ".join(parts), file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:

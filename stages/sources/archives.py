@@ -14,6 +14,8 @@ from stages.running import errors
 
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
 
+_ARCHIVE_SUFFIXES = {".tar", ".tgz", ".tbz2", ".txz", ".zip"}
+
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (file name without folders, content) of every file below a folder or in an archive.
@@ -33,6 +35,10 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
             yield name, content
     except _DAMAGE as error:
         raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
+    except OSError as error:
+        if error.errno is not None:  # the system's; a damaged bzip2 stream has none
+            raise
+        raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
 
 
 def _raw_members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -50,6 +56,8 @@ def _raw_members(path: Path) -> Iterator[tuple[str, bytes]]:
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
             yield from _tar_members(archive)
+    elif _ARCHIVE_SUFFIXES & set(path.suffixes):
+        raise errors.BadInput(f"{path} is corrupt or truncated: it is not the archive that its name says")
     else:
         yield path.name, path.read_bytes()
 

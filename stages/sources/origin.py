@@ -39,7 +39,7 @@ def probe(url: str) -> float:
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return f"no answer within {PROBE_SECONDS:.0f} s"
     if "NameResolutionError" in str(error):
         return "the host's name could not be resolved"

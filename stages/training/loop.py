@@ -97,13 +97,17 @@ class Trainer:
         return float(self.optimizer.learning_rate)
 
 
-def _show(bar: progress.Bar, totals: Totals, images: int, where: str) -> None:
-    means = totals.means()
-    if not math.isfinite(means["loss"]):
+def _require_finite(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
         raise errors.BadInput(
-            f"expected a finite loss, received {means['loss']} in {where};"
+            f"expected a finite loss, received {loss} in {where};"
             " lower train.optimizer.learning_rate or lengthen train.schedule.warmup_epochs"
         )
+
+
+def _show(bar: progress.Bar, totals: Totals, images: int, where: str) -> None:
+    means = totals.means()
+    _require_finite(means["loss"], where)
     bar.set_postfix_str(f"loss {means['loss']:.4f}, accuracy {means['accuracy']:.4f}", refresh=False)
     bar.update(images)
 
@@ -140,6 +144,7 @@ def fit(
         row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
         if val is not None:
             row |= trainer.test(val())
+            _require_finite(row["val_loss"], f"epoch {epoch + 1}/{epochs}, validation")
             print(f"epoch {epoch + 1}/{epochs}: validation accuracy {row['val_accuracy']:.4f}", flush=True)
             if row["val_accuracy"] > best_accuracy:
                 best_epoch, best_accuracy = epoch, row["val_accuracy"]

@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -11,10 +12,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a model in Keras's `.keras` format, without the times that Keras puts into it.
+    """Write a model in Keras's `.keras` format, without what differs from save to save.
 
-    Keras notes when a model was saved, and its zip members carry the current time, so that no two
-    files are the same (https://github.com/keras-team/keras/issues/15143).
+    Keras notes when a model was saved, its zip members carry the current time, and objects that
+    layers share are numbered by their address in memory, so that no two files are the same
+    (https://github.com/keras-team/keras/issues/15143).
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         stamped = Path(scratch) / "stamped.keras"
@@ -22,12 +24,24 @@ def save(model: keras.Model, path: Path) -> None:
         with zipfile.ZipFile(stamped) as source, zipfile.ZipFile(path, "w") as target:
             for name in sorted(source.namelist()):
                 content = source.read(name)
-                if name == "metadata.json":
-                    content = _without_date(content)
+                if name.endswith(".json"):
+                    content = _repeatable(content)
                 target.writestr(zipfile.ZipInfo(name, EPOCH), content)
 
 
-def _without_date(metadata: bytes) -> bytes:
-    values = json.loads(metadata)
-    del values["date_saved"]
+def _repeatable(document: bytes) -> bytes:
+    values = json.loads(document)
+    values.pop("date_saved", None)
+    _renumber(values, {})
     return json.dumps(values, sort_keys=True).encode()
+
+
+def _renumber(value: Any, numbers: dict[int, int]) -> None:
+    """Number shared objects in the order in which they appear; equal numbers stay equal."""
+    if isinstance(value, dict):
+        if (address := value.get("shared_object_id")) is not None:
+            value["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            _renumber(each, numbers)

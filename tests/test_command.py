@@ -1,0 +1,110 @@
+"""A stage from the command line: its arguments, its exit status and what it says."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.running import command, errors, outputs, paramfile
+
+ROOT = Path(__file__).parents[1]
+
+
+class Params(paramfile.Section):
+    words: str
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """Command-line arguments for a stage `copy` that reads `words` and writes the file `copied`."""
+    (tmp_path / "params.yaml").write_text("copy: {words: hello}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["copy", "copied"])
+    return sys.argv
+
+
+def test_a_stage_gets_its_params_and_its_paths(arguments, tmp_path):
+    def copy(params: Params, target: Path) -> None:
+        target.write_text(params.words)
+
+    command.run(copy, Params)
+    assert (tmp_path / "copied").read_text() == "hello"
+
+
+def test_the_params_file_can_be_another(arguments, tmp_path):
+    (tmp_path / "other.yaml").write_text("copy: {words: bye}\n")
+    arguments += ["--params", "other.yaml"]
+
+    def copy(params: Params, target: Path) -> None:
+        target.write_text(params.words)
+
+    command.run(copy, Params)
+    assert (tmp_path / "copied").read_text() == "bye"
+
+
+def test_a_missing_path_is_a_usage_error_that_names_it(arguments, capsys):
+    def copy(params: Params, target: Path, report: Path) -> None:
+        raise AssertionError
+
+    with pytest.raises(SystemExit) as exit:
+        command.run(copy, Params)
+    assert exit.value.code == 2
+    assert "usage: python -m stages.copy" in (said := capsys.readouterr().err)
+    assert "the following arguments are required: report" in said
+
+
+def test_bad_input_ends_with_one_message(arguments):
+    def copy(params: Params, target: Path) -> None:
+        raise errors.BadInput("expected this, received that")
+
+    with pytest.raises(SystemExit) as exit:
+        command.run(copy, Params)
+    assert exit.value.code == "copy: error: expected this, received that"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp_path, number):
+    def copy(params: Params, target: Path) -> None:
+        with outputs.folder(target) as partial:
+            (partial / "first").write_text("whole")
+            raise OSError(number, os.strerror(number), "second")
+
+    with pytest.raises(SystemExit) as exit:
+        command.run(copy, Params)
+    assert str(exit.value.code).startswith("copy: error: no space left on the disk")
+    assert os.listdir(tmp_path) == ["params.yaml"]
+
+
+@pytest.mark.parametrize(
+    "defect", [ZeroDivisionError(), PermissionError(errno.EACCES, "denied"), KeyError("k")]
+)
+def test_a_defect_keeps_its_traceback(arguments, defect):
+    def copy(params: Params, target: Path) -> None:
+        raise defect
+
+    with pytest.raises(type(defect)):
+        command.run(copy, Params)
+
+
+def test_a_real_stage_with_bad_params_says_all_that_is_wrong_and_writes_nothing(tmp_path):
+    (tmp_path / "params.yaml").write_text(
+        "subset: {clases: all, image_size: [8], limit_per_class: 0, val_fraction: 1.5,"
+        " test_fraction: null, seed: 0}\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "stages.subset", "raw", "arrays", "report.json", "--params", "params.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    said = [line for line in ended.stderr.splitlines() if "params.yaml: subset" in line]
+    assert said[0].startswith("subset: error: ")
+    for problem in ("'classes'", "image_size", "limit_per_class", "val_fraction", "classes is missing"):
+        assert any(problem in line for line in said), problem
+    assert "Traceback" not in ended.stderr
+    assert os.listdir(tmp_path) == ["params.yaml"]

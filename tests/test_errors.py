@@ -1,0 +1,26 @@
+"""What is said about a name nobody knows."""
+
+import pytest
+
+from stages.running import errors
+
+
+def test_a_bad_input_is_a_value_error():
+    assert issubclass(errors.BadInput, ValueError)
+
+
+def test_an_unknown_name_is_shown_with_the_choices_and_the_near_one():
+    message = str(errors.unknown("class", "airplan", ["bird", "airplane"]))
+    assert message == "unknown class 'airplan'; expected one of: bird, airplane. Did you mean 'airplane'?"
+
+
+def test_nothing_is_suggested_when_no_name_is_near():
+    assert "Did you mean" not in str(errors.unknown("class", "xyz", ["bird", "airplane"]))
+
+
+@pytest.mark.parametrize(("count", "listed"), [(30, True), (31, False)])
+def test_a_long_list_of_choices_is_only_counted(count, listed):
+    message = str(errors.unknown("dataset", "name7x", [f"name{i}" for i in range(count)]))
+    assert ("name0, name1" in message) is listed
+    assert (f"{count} known names" in message) is not listed
+    assert "Did you mean 'name7'?" in message

@@ -1,0 +1,190 @@
+"""The evaluate stage: numbers, predictions and pictures that agree, and a floor under the accuracy."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import evaluate
+from stages.inputs import tfrecord
+from stages.running import errors, outputs, paramfile
+from tests import tiny
+
+PARAMS = {"calibration_bins": 10, "examples": 6, "min_accuracy": 0.0}
+COUNT = 10
+REPORTS = {
+    "metrics.json",
+    "predictions.csv",
+    "confusion_matrix.png",
+    "learning_curves.png",
+    "predictions.png",
+}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    return tiny.build_records(folder, tiny.subset(folder / "arrays", test=COUNT)) / "test"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    path = tmp_path_factory.mktemp("history") / "history.csv"
+    path.write_text("epoch,learning_rate,loss,accuracy\n1,0.1,0.7,0.5\n")
+    return path
+
+
+def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2):
+    """A saved model that calls an image light by its mean: surely so with a large slope, never with 0."""
+    pixels = keras.Input(shape, dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(pixels))
+    dense = keras.layers.Dense(classes, activation="softmax")
+    model = keras.Model(pixels, dense(mean))
+    kernel, bias = np.zeros((shape[-1], classes)), np.zeros(classes)
+    kernel[:, 1], bias[1] = slope, -125 * slope - (slope == 0)
+    dense.set_weights([kernel, bias])
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    return folder
+
+
+def run(model, records, history, reports, **changes):
+    params = paramfile.check(evaluate.Params, PARAMS | changes, "evaluate")
+    evaluate.evaluate(params, model, records, history, reports)
+    return reports
+
+
+@pytest.fixture(scope="module")
+def reports(records, history, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("perfect")
+    return run(classifier(folder / "model"), records, history, folder / "reports")
+
+
+@pytest.fixture(scope="module")
+def reports_of_dark(records, history, tmp_path_factory):
+    """Of a model that calls every image dark."""
+    folder = tmp_path_factory.mktemp("dark")
+    return run(classifier(folder / "model", slope=0.0), records, history, folder / "reports")
+
+
+def test_the_stage_writes_numbers_predictions_and_pictures(reports):
+    assert {path.name for path in reports.iterdir()} == REPORTS
+    for path in reports.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_right_model_is_right_about_every_image(reports):
+    found = outputs.read_json(reports / "metrics.json")
+    assert (found["accuracy"], found["images"]) == (1.0, COUNT)
+    assert [found["per_class"][name]["support"] for name in tiny.CLASSES] == [5, 5]
+
+
+def test_a_model_that_says_the_same_of_every_image_is_right_half_of_the_time(reports_of_dark):
+    found = outputs.read_json(reports_of_dark / "metrics.json")
+    assert found["accuracy"] == 0.5
+    assert found["per_class"]["dark"]["recall"] == 1.0
+    assert found["per_class"]["light"]["recall"] == 0.0
+    share = 1 / (1 + np.exp(-1))
+    assert found["loss"] == pytest.approx(-np.mean(np.log([share, 1 - share])), abs=1e-4)
+    assert found["calibration_error"] == pytest.approx(share - 0.5, abs=1e-4)
+
+
+def test_every_prediction_is_listed_with_the_published_position_of_its_image(records, reports_of_dark):
+    table = pd.read_csv(reports_of_dark / "predictions.csv")
+    dataset = tfrecord.dataset(records, tfrecord.read_manifest(records), COUNT)
+    ((_, labels, positions),) = tfrecord.batches(dataset, records)
+    assert table.columns.tolist() == ["index", "actual", "predicted", "probability"]
+    assert table["index"].tolist() == positions.numpy().tolist()
+    assert table["actual"].tolist() == [tiny.CLASSES[label] for label in labels]
+    assert table["predicted"].tolist() == ["dark"] * COUNT
+    assert table["probability"].tolist() == [0.7311] * COUNT
+
+
+@pytest.mark.parametrize("name", ["reports", "reports_of_dark"])
+def test_the_predictions_add_up_to_the_metrics(name, request):
+    reports = request.getfixturevalue(name)
+    table, found = pd.read_csv(reports / "predictions.csv"), outputs.read_json(reports / "metrics.json")
+    right = table["actual"] == table["predicted"]
+    assert found["accuracy"] == right.mean()
+    for class_name, numbers in found["per_class"].items():
+        of_class = table["actual"] == class_name
+        assert numbers["support"] == of_class.sum()
+        assert numbers["recall"] == pytest.approx(right[of_class].mean(), abs=1e-4)
+
+
+def test_the_same_model_gives_the_same_bytes(records, history, reports_of_dark, tmp_path):
+    again = run(reports_of_dark.parent / "model", records, history, tmp_path / "reports")
+    assert tiny.digests(again) == tiny.digests(reports_of_dark)
+
+
+@pytest.mark.parametrize(
+    ("examples", "rows"), [(1, [0]), (4, [0, 3, 6, 9]), (COUNT, range(COUNT)), (100, range(COUNT))]
+)
+def test_the_examples_are_spread_over_the_split_whatever_the_batches(
+    records, reports, monkeypatch, examples, rows
+):
+    manifest = tfrecord.read_manifest(records)
+    ((images, _, _),) = tfrecord.batches(tfrecord.dataset(records, manifest, COUNT), records)
+    monkeypatch.setattr(evaluate, "BATCH", 3)
+    model = keras.models.load_model(reports.parent / "model" / "model.keras")
+    *_, shown = evaluate._predict(model, records, manifest, examples)
+    np.testing.assert_array_equal(shown, images.numpy()[rows])
+    assert evaluate._example_rows(COUNT, examples).tolist() == list(rows)
+
+
+@pytest.mark.parametrize("examples", [1, 100])
+def test_one_example_or_more_than_there_are_can_be_asked_for(records, history, reports, tmp_path, examples):
+    run(reports.parent / "model", records, history, tmp_path, examples=examples)
+    assert (tmp_path / "predictions.png").stat().st_size > 0
+
+
+def test_an_accuracy_below_the_floor_is_bad_input_after_the_reports_are_written(
+    records, history, reports_of_dark, tmp_path
+):
+    with pytest.raises(errors.BadInput, match=r"evaluate\.min_accuracy = 0\.9, received 0\.5"):
+        run(reports_of_dark.parent / "model", records, history, tmp_path / "reports", min_accuracy=0.9)
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == REPORTS
+
+
+def test_an_accuracy_at_the_floor_is_enough(records, history, reports_of_dark, tmp_path):
+    run(reports_of_dark.parent / "model", records, history, tmp_path, min_accuracy=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        ({"shape": (8, 8, 3)}, r"images \(8, 8, 3\) and 2 classes"),
+        ({"classes": 3}, r"images \(8, 8, 1\) and 3 classes"),
+    ],
+)
+def test_a_model_of_another_shape_is_bad_input(records, history, tmp_path, change, received):
+    model = classifier(tmp_path / "model", **change)
+    message = rf"model for images \(8, 8, 1\) and 2 classes, received one for {received}"
+    with pytest.raises(errors.BadInput, match=message):
+        run(model, records, history, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_file_that_is_no_model_is_bad_input_that_names_it(records, history, tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"not a model")
+    with pytest.raises(errors.BadInput, match=f"{tmp_path}/model.keras"):
+        run(tmp_path, records, history, tmp_path / "reports")
+
+
+def test_records_that_are_not_there_are_bad_input(history, reports, tmp_path):
+    with pytest.raises(errors.BadInput, match="manifest.json from an earlier stage, found none"):
+        run(reports.parent / "model", tmp_path, history, tmp_path / "reports")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"min_accuracy": 1.5}, "evaluate.min_accuracy: expected less than or equal to 1, received 1.5"),
+        ({"examples": 0}, "evaluate.examples: expected greater than or equal to 1, received 0"),
+        ({"examples": 101}, "evaluate.examples: expected less than or equal to 100, received 101"),
+        ({"calibration_bin": 3}, "unknown key 'calibration_bin'.*Did you mean 'calibration_bins'"),
+    ],
+)
+def test_a_wrong_parameter_is_named(records, history, reports, tmp_path, change, message):
+    with pytest.raises(errors.BadInput, match=message):
+        run(reports.parent / "model", records, history, tmp_path, **change)

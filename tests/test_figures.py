@@ -1,0 +1,156 @@
+"""Figures show what they are given; read from their axes and texts, not from pixels."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.legend import Legend
+
+from stages.reporting import figures
+
+TEN = [f"class {number}" for number in range(10)]
+
+
+def random_images(count, channels):
+    return np.random.default_rng(0).integers(0, 256, (count, 6, 7, channels), np.uint8)
+
+
+def shown(axes):
+    """The pixels an axes displays."""
+    return axes.get_images()[0].get_array()
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_training_images_stand_in_labelled_rows_under_their_class_names(channels):
+    plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
+    figure = figures.training_images({"plain": plain, "view 0": turned}, ["ant", "bee", "ant", "cat"])
+    axes = np.array(figure.axes, object).reshape(2, 4)
+    assert [each.get_title() for each in axes[0]] == ["ant", "bee", "ant", "cat"]
+    assert [each.get_ylabel() for each in axes[:, 0]] == ["plain", "view 0"]
+    for row, images in zip(axes, (plain, turned), strict=True):
+        for each, image in zip(row, images, strict=True):
+            np.testing.assert_array_equal(shown(each), image.squeeze())
+
+
+def test_grey_images_span_black_to_white_whatever_their_range():
+    images = np.full((1, 2, 2, 1), 100, np.uint8)
+    (axes,) = figures.training_images({"plain": images}, ["ant"]).axes
+    (image,) = axes.get_images()
+    assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
+
+
+def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
+    counts, shares = figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
+    assert [text.get_text() for text in counts.texts] == ["3", "1", "0", "2"]
+    assert [text.get_text() for text in shares.texts] == ["0.75", "0.25", "0.00", "1.00"]
+    assert (counts.get_title(), shares.get_title()) == ("Images", "Share of the actual class")
+    for axes in (counts, shares):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "actual")
+        assert ticks(axes.xaxis) == ticks(axes.yaxis) == ["ant", "bee"]
+
+
+def test_an_actual_class_without_images_has_shares_of_0():
+    _, shares = figures.confusion_matrix(np.array([[2, 0], [0, 0]]), ["ant", "bee"]).axes
+    assert [text.get_text() for text in shares.texts] == ["1.00", "0.00", "0.00", "0.00"]
+
+
+def test_a_confusion_matrix_of_ten_classes_names_them_all():
+    for axes in figures.confusion_matrix(np.full((10, 10), 1000), TEN).axes:
+        assert ticks(axes.xaxis) == ticks(axes.yaxis) == TEN
+        assert len(axes.texts) == 100
+
+
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "learning_rate": [0.1, 0.1, 0.1],
+        "loss": [3.0, 2.0, 1.0],
+        "accuracy": [0.2, 0.4, 0.6],
+        "val_loss": [3.5, 2.5, 2.7],
+        "val_accuracy": [0.1, 0.3, 0.2],
+    }
+)
+
+
+def curves(axes):
+    return {line.get_label(): (line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines}
+
+
+def test_learning_curves_show_training_and_validation_by_epoch():
+    loss, accuracy = figures.learning_curves(HISTORY).axes
+    epochs = [1, 2, 3]
+    assert curves(loss) == {"training": (epochs, [3.0, 2.0, 1.0]), "validation": (epochs, [3.5, 2.5, 2.7])}
+    assert curves(accuracy) == {
+        "training": (epochs, [0.2, 0.4, 0.6]),
+        "validation": (epochs, [0.1, 0.3, 0.2]),
+    }
+    assert [axes.get_xlabel() for axes in (loss, accuracy)] == ["epoch", "epoch"]
+    assert [axes.get_ylabel() for axes in (loss, accuracy)] == ["loss", "accuracy"]
+    (legend,) = loss.findobj(Legend)
+    assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
+
+
+def test_learning_curves_without_validation_show_training_alone():
+    for axes in figures.learning_curves(HISTORY.drop(columns=["val_loss", "val_accuracy"])).axes:
+        assert list(curves(axes)) == ["training"]
+
+
+def test_learning_curves_of_one_epoch_can_be_drawn(tmp_path):
+    figures.save(figures.learning_curves(HISTORY[:1]), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_predictions_are_green_where_right_and_red_where_wrong(channels):
+    images = random_images(2, channels)
+    figure = figures.predictions(images, ["ant", "bee"], ["ant", "cat"], [0.876, 0.5])
+    right, wrong = figure.axes
+    assert right.get_title() == "ant\n88%"
+    assert wrong.get_title() == "cat 50%\nis bee"
+    assert to_hex(right.title.get_color()) == figures.RIGHT
+    assert to_hex(wrong.title.get_color()) == figures.WRONG
+    for axes, image in zip(figure.axes, images, strict=True):
+        np.testing.assert_array_equal(shown(axes), image.squeeze())
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
+def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count):
+    figure = figures.predictions(random_images(count, 3), ["ant"] * count, ["ant"] * count, [0.5] * count)
+    filled = [axes for axes in figure.axes if axes.get_images()]
+    blank = [axes for axes in figure.axes if not axes.get_images()]
+    assert len(filled) == count
+    assert len(figure.axes) % min(count, 6) == 0
+    assert all(axes.axison for axes in filled)
+    assert not any(axes.axison for axes in blank)
+
+
+def test_titles_of_predictions_do_not_overlap(tmp_path):
+    names = ["automobile"] * 12
+    figure = figures.predictions(random_images(12, 3), names, names[::-1], [1.0] * 12)
+    figures.save(figure, tmp_path / "figure.png")
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
+def make_figures():
+    images, names = random_images(3, 3), ["ant", "bee", "ant"]
+    return [
+        figures.training_images({"plain": images}, names),
+        figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
+        figures.learning_curves(HISTORY),
+        figures.predictions(images, names, names[::-1], [0.5, 0.6, 0.7]),
+    ]
+
+
+def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_path):
+    for figure, again in zip(make_figures(), make_figures(), strict=True):
+        figures.save(figure, tmp_path / "figure.png")
+        figures.save(again, tmp_path / "again.png")
+        content = (tmp_path / "figure.png").read_bytes()
+        assert content == (tmp_path / "again.png").read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert b"matplotlib" not in content.lower()

@@ -1,0 +1,80 @@
+"""Device and precision follow the request and what the machine has."""
+
+import json
+
+import pytest
+import tensorflow as tf
+
+from stages.running import errors
+from stages.training import hardware
+
+GPUS = tf.config.list_physical_devices("GPU")
+without_gpu = pytest.mark.skipif(bool(GPUS), reason="this machine has a GPU")
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ({"avx2", "amx_bf16", "amx_tile"}, "mixed_bfloat16"),
+        ({"avx2", "avx512_bf16"}, "float32"),
+        (set(), "float32"),
+    ],
+)
+def test_a_processor_with_amx_is_fast_in_bfloat16(flags, precision):
+    assert hardware.fast_cpu_precision(flags) == precision
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [
+        ((0, 0), "float32"),
+        ((6, 1), "float32"),
+        ((7, 0), "mixed_float16"),
+        ((7, 5), "mixed_float16"),
+        ((8, 0), "mixed_bfloat16"),
+        ((10, 0), "mixed_bfloat16"),
+    ],
+)
+def test_a_gpu_is_fast_in_what_its_tensor_cores_multiply(capability, precision):
+    assert hardware.fast_gpu_precision(capability) == precision
+
+
+@without_gpu
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_without_a_gpu_the_cpu_is_chosen_in_its_fast_precision(device):
+    chosen = hardware.select(device, "auto")
+    assert chosen.device == "cpu"
+    assert chosen.name
+    assert chosen.precision == hardware.fast_cpu_precision(hardware._cpu_flags())
+    assert tf.config.get_visible_devices("GPU") == []
+
+
+@without_gpu
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_precision_asked_for_is_kept(precision):
+    assert hardware.select("cpu", precision).precision == precision
+
+
+@without_gpu
+def test_a_gpu_that_is_asked_for_and_absent_is_bad_input():
+    with pytest.raises(errors.BadInput, match="is 'gpu', but TensorFlow sees only the CPU"):
+        hardware.select("gpu", "auto")
+
+
+@pytest.mark.skipif(not GPUS, reason="needs a GPU")
+@pytest.mark.parametrize("device", ["auto", "gpu"])
+def test_a_gpu_is_chosen_where_there_is_one(device):
+    chosen = hardware.select(device, "auto")
+    assert chosen.device == "gpu"
+    assert chosen.precision in ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def test_the_environment_says_what_ran_in_json():
+    described = hardware.environment(
+        hardware.Hardware("cpu", "some processor", "float32"), deterministic=True
+    )
+    assert set(described) == {
+        "deterministic", "device", "keras", "name", "numpy", "platform", "precision", "python", "tensorflow"
+    }  # fmt: skip
+    assert described["tensorflow"] == tf.__version__
+    assert json.loads(json.dumps(described)) == described

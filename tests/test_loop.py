@@ -1,0 +1,145 @@
+"""The loop learns, keeps the best weights, stops in time and refuses to go on without a loss."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stages.running import errors
+from stages.training import loop
+
+IMAGES, BATCH = 32, 8
+
+
+def trainer(learning_rate=0.1, label_smoothing=0.0):
+    """A linear classifier of images of 2x2 pixels; where it starts, it calls every image dark."""
+    pixels = keras.Input((2, 2, 1), dtype="uint8")
+    values = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels))
+    dense = keras.layers.Dense(2, kernel_initializer="zeros")
+    network = keras.Model(pixels, dense(values))
+    dense.bias.assign([1e-3, 0.0])
+    return loop.Trainer(network, keras.optimizers.SGD(learning_rate), label_smoothing, jit=False)
+
+
+def batches(flipped=False):
+    """Dark images labelled 0 and light ones labelled 1, or the other way around."""
+    labels = np.arange(IMAGES) % 2
+    noise = np.random.default_rng(0).integers(0, 60, (IMAGES, 2, 2, 1))
+    images = (noise + 190 * labels[:, None, None, None]).astype(np.uint8)
+    if flipped:
+        labels = 1 - labels
+    for first in range(0, IMAGES, BATCH):
+        block = slice(first, first + BATCH)
+        yield tuple(map(tf.constant, (images[block], labels[block].astype(np.int32), np.arange(BATCH))))
+
+
+def fit(trainer, epochs, train=lambda epoch: batches(), val=batches, patience=None):
+    return loop.fit(trainer, train, IMAGES, val, epochs, patience)
+
+
+def worse_from(epoch):
+    """Training data that is right before an epoch, counted from 0, and teaches the opposite from then."""
+    return lambda current: batches(flipped=current >= epoch)
+
+
+def test_the_loss_falls_and_the_classes_are_told_apart():
+    history = fit(trainer(), epochs=5)
+    losses = [row["loss"] for row in history]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.6 * losses[0]
+    assert history[-1]["val_accuracy"] == 1.0
+
+
+def test_the_history_has_a_row_for_each_epoch():
+    history = fit(trainer(learning_rate=0.25), epochs=3)
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert [row["learning_rate"] for row in history] == [0.25] * 3
+    assert list(history[0]) == ["epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+
+
+def test_each_epoch_is_asked_for_by_its_number_from_0():
+    asked = []
+
+    def train(epoch):
+        asked.append(epoch)
+        return batches()
+
+    fit(trainer(), epochs=3, train=train)
+    assert asked == [0, 1, 2]
+
+
+def test_losses_and_accuracies_are_means_over_images_whatever_the_batches():
+    uneven = list(batches())
+    labels = tf.constant([1] * 5, tf.int32)
+    uneven.append((tf.zeros([5, 2, 2, 1], tf.uint8), labels, labels))
+    found = trainer().test(uneven)
+    network = trainer().network
+    images, labels, _ = (np.concatenate(part) for part in zip(*uneven, strict=True))
+    logits = network.predict(images, verbose=0)
+    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    assert found["val_loss"] == pytest.approx(float(np.mean(losses)), rel=1e-5)
+    assert found["val_accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == labels))
+
+
+def test_label_smoothing_keeps_the_loss_of_sure_predictions_up():
+    losses = []
+    for label_smoothing in (0.0, 0.2):
+        smoothed = trainer(label_smoothing=label_smoothing)
+        smoothed.network.set_weights([np.array([[-9.0, 9.0]] * 4), np.zeros(2)])
+        losses.append(smoothed.test(batches())["val_loss"])
+    assert losses[0] < 0.01
+    assert losses[1] > 1
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    best = trainer()
+    history = fit(best, epochs=6, train=worse_from(3))
+    accuracies = [row["val_accuracy"] for row in history]
+    assert accuracies[2] == 1.0
+    assert accuracies[-1] == 0.0
+    assert best.test(batches())["val_accuracy"] == 1.0
+
+
+def test_of_equally_good_epochs_the_first_is_kept():
+    first = trainer()
+    history = fit(first, epochs=4)
+    best = next(row for row in history if row["val_accuracy"] == 1.0)
+    assert best["epoch"] < 4
+    assert first.test(batches())["val_loss"] == pytest.approx(best["val_loss"])
+
+
+def test_training_stops_after_epochs_of_patience_without_a_better_accuracy(capsys):
+    history = fit(trainer(), epochs=20, train=worse_from(1), patience=3)
+    assert len(history) == 4
+    assert "stopping: no better validation accuracy for 3 epochs" in capsys.readouterr().out
+
+
+def test_without_patience_training_goes_on_to_the_end():
+    assert len(fit(trainer(), epochs=7, train=worse_from(1))) == 7
+
+
+def test_without_validation_the_last_weights_are_kept():
+    last = trainer()
+    history = fit(last, epochs=6, train=worse_from(3), val=None, patience=1)
+    assert [set(row) for row in history] == [{"epoch", "learning_rate", "loss", "accuracy"}] * 6
+    assert last.test(batches())["val_accuracy"] == 0.0
+
+
+def test_a_loss_that_is_not_finite_is_bad_input():
+    with pytest.raises(
+        errors.BadInput, match=r"finite loss, received nan in epoch 1/2.*lower train\.optimizer"
+    ):
+        fit(trainer(learning_rate=float("inf")), epochs=2)
+
+
+def test_a_validation_loss_that_is_not_finite_is_bad_input():
+    one_batch = list(batches())[:1]
+    with pytest.raises(errors.BadInput, match="finite loss"):
+        fit(trainer(learning_rate=float("inf")), epochs=1, train=lambda epoch: one_batch)
+
+
+def test_progress_is_reported(capsys):
+    fit(trainer(), epochs=2)
+    captured = capsys.readouterr()
+    assert "epoch 2/2: validation accuracy 1.0000" in captured.out
+    assert "epoch 1/2: 32" in captured.err

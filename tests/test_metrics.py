@@ -1,0 +1,155 @@
+"""Metrics agree with hand-worked cases and with scikit-learn, scipy and the formulas they cite."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score
+
+from stages.reporting import metrics
+
+CLASSES = ["ant", "bee", "cat"]
+
+# Predicted: ant, ant, bee, cat, bee, ant. Right: the first, third and fourth.
+ACTUAL = np.array([0, 1, 1, 2, 2, 2])
+PROBABILITIES = np.array(
+    [
+        [0.8, 0.1, 0.1],
+        [0.5, 0.3, 0.2],
+        [0.2, 0.7, 0.1],
+        [0.1, 0.3, 0.6],
+        [0.1, 0.6, 0.3],
+        [0.9, 0.1, 0.0],
+    ],
+    np.float32,
+)
+
+
+@pytest.fixture
+def found():
+    return metrics.evaluate(ACTUAL, PROBABILITIES, CLASSES, calibration_bins=10)
+
+
+def one_hot(labels, classes=3):
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def random_predictions(count=200, classes=4):
+    generator = np.random.default_rng(0)
+    return generator.integers(0, classes, count), generator.dirichlet(np.ones(classes), count)
+
+
+def test_a_case_worked_by_hand(found):
+    assert found["images"] == 6
+    assert found["accuracy"] == 0.5
+    assert found["top_2_accuracy"] == pytest.approx(5 / 6, abs=1e-4)
+    assert found["per_class"]["ant"] == {"precision": 0.3333, "recall": 1.0, "f1": 0.5, "support": 1}
+    assert found["per_class"]["bee"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert found["per_class"]["cat"] == {"precision": 1.0, "recall": 0.3333, "f1": 0.5, "support": 3}
+    assert found["macro"] == {"precision": 0.6111, "recall": 0.6111, "f1": 0.5}
+
+
+def test_the_interval_is_that_of_wilson(found):
+    z, n, p = stats.norm.ppf(0.975), 6, 0.5
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert found["accuracy_low"] == pytest.approx(centre - half, abs=1e-4)
+    assert found["accuracy_high"] == pytest.approx(centre + half, abs=1e-4)
+
+
+def test_the_loss_is_the_mean_of_the_negative_logarithms():
+    expected = -np.mean(np.log([0.8, 0.3, 0.7, 0.6, 0.3]))
+    found = metrics.evaluate(ACTUAL[:5], PROBABILITIES[:5], CLASSES, 10)
+    assert found["loss"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_loss_of_an_impossible_class_is_finite(found):
+    assert 87 / 6 < found["loss"] < 90 / 6 + 1
+
+
+def test_the_calibration_error_is_worked_by_hand():
+    # Four bins hold, of each image's confidence: nothing | nothing | 0.5, 0.7, 0.6, 0.6 | 0.8, 0.9.
+    expected = (abs(2.4 - 2) + abs(1.7 - 1)) / 6
+    assert metrics.calibration_error(ACTUAL, PROBABILITIES, 4) == pytest.approx(expected)
+
+
+def test_with_one_bin_the_calibration_error_is_mean_confidence_less_accuracy():
+    actual, probabilities = random_predictions()
+    gap = probabilities.max(axis=1).mean() - np.mean(probabilities.argmax(axis=1) == actual)
+    assert metrics.calibration_error(actual, probabilities, 1) == pytest.approx(abs(gap))
+
+
+def test_sure_and_right_predictions_are_calibrated_and_sure_and_wrong_ones_are_not():
+    assert metrics.calibration_error(ACTUAL, one_hot(ACTUAL), 15) == 0
+    assert metrics.calibration_error(ACTUAL, one_hot((ACTUAL + 1) % 3), 15) == 1
+
+
+def test_random_predictions_are_judged_as_scikit_learn_judges_them():
+    actual, probabilities = random_predictions()
+    predicted = probabilities.argmax(axis=1)
+    found = metrics.evaluate(actual, probabilities, list("abcd"), 15)
+    assert found["accuracy"] == pytest.approx(accuracy_score(actual, predicted), abs=1e-4)
+    assert found["loss"] == pytest.approx(log_loss(actual, probabilities), abs=1e-4)
+    for name, score in [("precision", precision_score), ("recall", recall_score), ("f1", f1_score)]:
+        assert found["macro"][name] == pytest.approx(score(actual, predicted, average="macro"), abs=1e-4)
+        of_class = [found["per_class"][each][name] for each in "abcd"]
+        np.testing.assert_allclose(of_class, score(actual, predicted, average=None), atol=1e-4)
+    ranked = np.argsort(-probabilities, axis=1)[:, :2]
+    assert found["top_2_accuracy"] == pytest.approx(
+        np.mean((ranked == actual[:, None]).any(axis=1)), abs=1e-4
+    )
+
+
+def test_all_right():
+    found = metrics.evaluate(ACTUAL, one_hot(ACTUAL), CLASSES, 15)
+    assert (found["accuracy"], found["accuracy_high"], found["top_2_accuracy"]) == (1.0, 1.0, 1.0)
+    assert found["macro"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert (found["loss"], found["calibration_error"]) == (0.0, 0.0)
+
+
+def test_all_wrong():
+    found = metrics.evaluate(ACTUAL, one_hot((ACTUAL + 1) % 3), CLASSES, 15)
+    assert (found["accuracy"], found["accuracy_low"]) == (0.0, 0.0)
+    assert 0 < found["accuracy_high"] < 0.5
+    assert found["macro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_is_never_predicted_has_precision_0():
+    found = metrics.evaluate(ACTUAL, one_hot(np.zeros(6, int)), CLASSES, 15)
+    assert found["per_class"]["cat"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
+    assert found["macro"]["recall"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_without_images_counts_in_the_averages():
+    found = metrics.evaluate(np.array([0, 0, 1]), one_hot([0, 0, 1]), CLASSES, 15)
+    assert found["per_class"]["cat"]["support"] == 0
+    assert found["macro"]["recall"] == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_of_two_classes_one_of_the_best_two_is_always_right():
+    found = metrics.evaluate(np.array([0, 1]), one_hot([1, 0], classes=2), ["no", "yes"], 15)
+    assert found["top_2_accuracy"] == 1.0
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2)] * 4), min_size=1, max_size=6))
+def test_the_best_two_are_right_at_least_as_often_as_the_best(rows):
+    actual = np.array([row[0] for row in rows])
+    weights = np.array([row[1:] for row in rows]) + 1.0
+    found = metrics.evaluate(actual, weights / weights.sum(axis=1, keepdims=True), CLASSES, 15)
+    assert found["top_2_accuracy"] >= found["accuracy"]
+
+
+def test_metrics_are_json_and_rounded(found):
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+    def floats(value):
+        values = value.values() if isinstance(value, dict) else []
+        return [value] if isinstance(value, float) else [each for inner in values for each in floats(inner)]
+
+    assert len(floats(found)) == 18
+    assert all(value == round(value, 4) for value in floats(found))

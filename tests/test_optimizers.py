@@ -1,0 +1,118 @@
+"""Every optimizer by name learns, decays kernels alone, and scales the loss in float16."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stages.running import errors, paramfile
+from stages.training import batch_norm, optimizers, schedules
+
+NAMES = ["sgd", "adam", "adamw"]
+POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
+OPTIONS = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+
+
+def build(policy="float32", **changes):
+    options = optimizers.Options.model_validate(OPTIONS | changes)
+    schedule = schedules.WarmupThenDecay(options.learning_rate, "constant", 100, 0, 0.0)
+    return optimizers.build(options, schedule, policy)
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 2)), keras.layers.Conv2D(3, 3), batch_norm.BatchNormalization()]
+    model = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(2)])
+    for weight in model.trainable_variables:
+        weight.assign(weight + 1.0)
+    return model
+
+
+def apply(optimizer, model, gradient, steps=1):
+    """The change of each trainable weight after steps with the same gradient everywhere."""
+    variables = model.trainable_variables
+    before = [weight.numpy() for weight in variables]
+    for _ in range(steps):
+        optimizer.apply([tf.fill(weight.shape, gradient) for weight in variables], variables)
+    return [(weight.name, weight.numpy() - old) for weight, old in zip(variables, before, strict=True)]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_optimizer_moves_the_weights_against_the_gradient(name, weight_decay, policy):
+    weight = keras.Variable(1.0)
+    optimizer = build(policy, name=name, weight_decay=weight_decay)
+    optimizer.apply([optimizer.scale_loss(tf.constant(1.0))], [weight])
+    assert float(weight) < 0.99
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_weight_decay_shrinks_kernels_alone(name, policy):
+    changes = apply(build(policy, name=name, weight_decay=0.5), network(), gradient=0.0)
+    assert [name for name, _ in changes] == ["kernel", "bias", "gamma", "beta", "kernel", "bias"]
+    for name, change in changes:
+        assert np.all(change < 0) if name == "kernel" else np.all(change == 0), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_weight_decay_weights_without_gradient_stay(name):
+    changes = apply(build(name=name), network(), gradient=0.0)
+    assert all(np.all(change == 0) for _, change in changes)
+
+
+def test_sgd_takes_nesterov_steps():
+    optimizer = build(momentum=0.5)
+    weight = keras.Variable(0.0)
+    places = [0.0]
+    for _ in range(2):
+        optimizer.apply([tf.constant(1.0)], [weight])
+        places.append(float(weight))
+    np.testing.assert_allclose(np.diff(places), [-0.15, -0.175], rtol=1e-5)
+
+
+def test_sgd_without_momentum_is_plain():
+    weight = keras.Variable(0.0)
+    optimizer = build(momentum=0.0)
+    for _ in range(3):
+        optimizer.apply([tf.constant(1.0)], [weight])
+    assert float(weight) == pytest.approx(-0.3)
+
+
+def test_adam_and_adamw_are_those_of_keras():
+    for name, reference in [("adam", keras.optimizers.Adam), ("adamw", keras.optimizers.AdamW)]:
+        expected = apply(reference(0.1, weight_decay=0.0), network(), gradient=0.3, steps=3)
+        found = apply(build(name=name), network(), gradient=0.3, steps=3)
+        for (_, mine), (_, its) in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float16_alone_scales_the_loss(name):
+    scaled = [float(build(policy, name=name).scale_loss(tf.constant(1.0))) for policy in POLICIES]
+    assert scaled[:2] == [1.0, 1.0]
+    assert scaled[2] > 1000
+    assert isinstance(build("mixed_float16", name=name), keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_learning_rate_can_be_read(policy):
+    assert float(build(policy).learning_rate) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "adan"}, "name: expected 'sgd', 'adam' or 'adamw', received 'adan'"),
+        ({"learning_rate": 0.0}, "learning_rate: expected greater than 0, received 0.0"),
+        ({"learning_rate": "1e-3"}, "learning_rate: expected a valid number, received '1e-3'"),
+        ({"momentum": 1.0}, "momentum: expected less than 1, received 1.0"),
+        ({"weight_decay": -1.0}, "weight_decay: expected greater than or equal to 0, received -1.0"),
+        ({"nesterov": True}, "unknown key 'nesterov'; expected one of: learning_rate, momentum, name"),
+    ],
+)
+def test_a_wrong_option_is_named(change, message):
+    with pytest.raises(errors.BadInput) as raised:
+        paramfile.check(optimizers.Options, OPTIONS | change, "train.optimizer")
+    assert message in str(raised.value)

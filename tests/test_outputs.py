@@ -1,0 +1,93 @@
+"""Outputs are whole or absent, and equal values are equal bytes."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.running import outputs
+
+
+def test_a_folder_appears_with_what_was_written(tmp_path):
+    with outputs.folder(tmp_path / "deep" / "out") as partial:
+        (partial / "file").write_text("new")
+        assert not (tmp_path / "deep" / "out").exists()
+    assert (tmp_path / "deep" / "out" / "file").read_text() == "new"
+    assert os.listdir(tmp_path / "deep") == ["out"]
+
+
+def test_a_folder_replaces_all_of_the_one_before(tmp_path):
+    for name in ("old", "new"):
+        with outputs.folder(tmp_path / "out") as partial:
+            (partial / name).touch()
+    assert os.listdir(tmp_path / "out") == ["new"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failing_block_leaves_the_old_folder_and_nothing_partial(tmp_path, failure):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "file").write_text("old")
+    with pytest.raises(failure), outputs.folder(tmp_path / "out") as partial:
+        (partial / "file").write_text("half")
+        raise failure
+    assert (tmp_path / "out" / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_a_killed_run_left_behind_is_not_taken_over(tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "stale").touch()
+    with outputs.folder(tmp_path / "out") as partial:
+        (partial / "file").touch()
+    assert os.listdir(tmp_path / "out") == ["file"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_file_replaces_the_one_before_and_keeps_its_suffix_while_it_is_written(tmp_path):
+    path = tmp_path / "deep" / "figure.png"
+    for content in ("old", "new"):
+        with outputs.file(path) as partial:
+            assert partial.suffix == ".png"
+            partial.write_text(content)
+    assert path.read_text() == "new"
+    assert os.listdir(path.parent) == ["figure.png"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failing_block_leaves_the_old_file_and_nothing_partial(tmp_path, failure):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(failure), outputs.file(tmp_path / "file") as partial:
+        partial.write_text("half")
+        raise failure
+    assert (tmp_path / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+JSON = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(), LEAVES, max_size=3)
+
+
+@given(value=st.dictionaries(st.text(), JSON, max_size=4))
+def test_json_reads_back_and_its_bytes_do_not_depend_on_the_order_of_keys(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "value.json"
+    outputs.write_json(path, value)
+    content = path.read_bytes()
+    assert outputs.read_json(path) == value
+    outputs.write_json(path, dict(reversed(value.items())))
+    assert path.read_bytes() == content
+
+
+def test_json_is_written_as_people_read_it(tmp_path):
+    outputs.write_json(tmp_path / "value.json", {"b": 1, "a": "Schnürstiefel"})
+    assert (tmp_path / "value.json").read_bytes() == '{\n  "a": "Schnürstiefel",\n  "b": 1\n}\n'.encode()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_refused_and_the_old_file_kept(tmp_path, value):
+    outputs.write_json(tmp_path / "value.json", {"loss": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        outputs.write_json(tmp_path / "value.json", {"loss": value})
+    assert outputs.read_json(tmp_path / "value.json") == {"loss": 1}

@@ -1,0 +1,152 @@
+"""The records stage: augmented epochs of the training split, plain validation and test splits."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stages import records
+from stages.inputs import augment, draws, tfrecord
+from stages.running import errors, outputs, paramfile
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    return tiny.subset(tmp_path_factory.mktemp("arrays"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, arrays):
+    return tiny.build_records(tmp_path_factory.mktemp("built"), arrays)
+
+
+def read(split, epoch=0):
+    """Images, labels and positions of one epoch of a split's folder."""
+    dataset = tfrecord.dataset(split, tfrecord.read_manifest(split), 6, epoch)
+    batches = tfrecord.batches(dataset, split)
+    return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
+
+
+def load(arrays, split):
+    return tuple(np.load(arrays / split / f"{name}.npy") for name in ("images", "labels", "positions"))
+
+
+def test_the_same_params_give_the_same_bytes(tmp_path, arrays, built):
+    again = tiny.build_records(tmp_path, arrays)
+    assert tiny.digests(again.parent) == tiny.digests(built.parent)
+
+
+def test_another_seed_changes_the_training_records_alone(tmp_path, arrays, built):
+    other = tiny.build_records(tmp_path, arrays, seed=1)
+    before, after = tiny.digests(built), tiny.digests(other)
+    changed = {name for name in before if name.endswith(".tfrecord") and before[name] != after[name]}
+    assert changed == {name for name in before if name.startswith("train/view")}
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_validation_and_test_images_are_neither_augmented_nor_shuffled(arrays, built, split):
+    for found, expected in zip(read(built / split), load(arrays, split), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    manifest = tfrecord.read_manifest(built / split)
+    assert (manifest["views"], manifest["augment"]) == (1, [])
+
+
+def test_an_image_of_a_view_is_the_plain_one_augmented_with_its_own_draws(arrays, built):
+    images, labels, positions = load(arrays, "train")
+    operations = augment.parse(tiny.RECORDS["augment"])
+    for view in range(2):
+        numbers = draws.uniform(0, view, np.arange(len(images)), 3)
+        expected = augment.apply(operations, tf.constant(images), tf.constant(numbers)).numpy()
+        order = draws.permutation(0, view, len(images))
+        found = read(built / "train", view)
+        for part, of_view in zip(found, (expected, labels, positions), strict=True):
+            np.testing.assert_array_equal(part, of_view[order])
+        assert (found[0] != images[order]).any()
+
+
+def test_each_view_holds_every_image_once_in_its_own_order(arrays, built):
+    orders = [read(built / "train", view)[2].tolist() for view in range(2)]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(load(arrays, "train")[2])
+
+
+@pytest.mark.parametrize("layout", [{"images_per_record": 1, "shards": 3}, {"images_per_record": 99}])
+def test_the_layout_of_the_files_does_not_change_the_images(tmp_path, arrays, built, layout):
+    other = tiny.build_records(tmp_path, arrays, **layout)
+    for view in range(2):
+        for found, expected in zip(read(other / "train", view), read(built / "train", view), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_normalization_is_fitted_on_the_plain_training_images_alone(arrays, built):
+    images = load(arrays, "train")[0]
+    for split in ("train", "val", "test"):
+        constants = tfrecord.read_manifest(built / split)["normalization"]
+        assert constants["method"] == "standardize"
+        assert constants["mean"] == [pytest.approx(images.mean(), abs=1e-4)]
+        assert constants["std"] == [pytest.approx(images.std(), abs=1e-4)]
+
+
+@pytest.mark.parametrize(("method", "divisor"), [("unit", 255.0), ("none", 1.0)])
+def test_other_normalizations_have_fixed_constants(tmp_path, method, divisor):
+    arrays = tiny.subset(tmp_path / "arrays", train=4, val=2, test=2, shape=(2, 2, 3))
+    built = tiny.build_records(tmp_path, arrays, normalize=method, augment=[])
+    constants = tfrecord.read_manifest(built / "train")["normalization"]
+    assert constants == {"method": method, "mean": [0.0] * 3, "std": [divisor] * 3}
+
+
+def test_the_manifest_keeps_what_the_subset_says_and_says_how_the_records_were_made(arrays, built):
+    manifest = tfrecord.read_manifest(built / "train")
+    assert outputs.read_json(arrays / "train" / "manifest.json").items() <= manifest.items()
+    made = {key: manifest[key] for key in ("augment", "views", "images_per_record", "shards", "seed")}
+    assert made.items() <= tiny.RECORDS.items()
+    assert set(manifest["shard_bytes"]) == {path.name for path in (built / "train").glob("*.tfrecord")}
+
+
+def test_a_validation_split_of_no_images_works(tmp_path):
+    arrays = tiny.subset(tmp_path / "arrays", val=0)
+    built = tiny.build_records(tmp_path, arrays)
+    manifest = tfrecord.read_manifest(built / "val")
+    assert manifest["count"] == 0
+    assert list(tfrecord.batches(tfrecord.dataset(built / "val", manifest, 4), built / "val")) == []
+
+
+def test_without_augmentation_the_views_differ_in_order_alone(tmp_path, arrays):
+    built = tiny.build_records(tmp_path, arrays, augment=[])
+    images, _, positions = load(arrays, "train")
+    for view in range(2):
+        found, _, places = read(built / "train", view)
+        np.testing.assert_array_equal(found, images[[positions.tolist().index(place) for place in places]])
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (6, 9, 3)])
+def test_the_figure_is_written_for_grey_and_colour_images(tmp_path, shape):
+    arrays = tiny.subset(tmp_path / "arrays", train=3, val=2, test=2, shape=shape)
+    tiny.build_records(tmp_path, arrays)
+    assert (tmp_path / "training_images.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_records_of_an_earlier_run_do_not_stay(tmp_path, arrays):
+    tiny.build_records(tmp_path, arrays, views=3)
+    built = tiny.build_records(tmp_path, arrays, views=1, shards=1)
+    assert [path.name for path in (built / "train").glob("*.tfrecord")] == ["view-000-shard-00.tfrecord"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"augment": [{"translat": {"pixels": 2}}]}, "Did you mean 'translate'?"),
+        ({"augment": [{"translate": {"pixels": -2}}]}, "greater than or equal to 0, received -2"),
+        ({"augment": ["flip_horizontal"]}, "expected a valid dictionary, received 'flip_horizontal'"),
+        ({"normalize": "standardise"}, "expected 'standardize', 'unit' or 'none', received 'standardise'"),
+        ({"views": 0}, "greater than or equal to 1, received 0"),
+        ({"shards": 100}, "less than or equal to 99, received 100"),
+        ({"seed": 1.5}, "expected a valid integer, received 1.5"),
+        ({"seed": 2**64}, "expected less than"),
+    ],
+)
+def test_a_wrong_parameter_is_named(change, message):
+    with pytest.raises(errors.BadInput) as raised:
+        paramfile.check(records.Params, tiny.RECORDS | change, "params.yaml: records")
+    assert f"params.yaml: records.{next(iter(change))}" in str(raised.value)
+    assert message in str(raised.value)

@@ -1,0 +1,58 @@
+"""Equal models are equal files, and Keras loads them."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from stages.training import saving
+
+
+def classifier(seed=0):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((4, 4, 1), dtype="uint8", name="pixels")
+    x = keras.layers.Normalization(mean=[100.0], variance=[400.0])(inputs)
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3)(x))
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(x)))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    saving.save(classifier(), tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def test_equal_models_are_equal_files(tmp_path, saved):
+    saving.save(classifier(), tmp_path / "again.keras")
+    assert (tmp_path / "again.keras").read_bytes() == saved.read_bytes()
+
+
+def test_other_weights_are_another_file(tmp_path, saved):
+    saving.save(classifier(seed=1), tmp_path / "other.keras")
+    assert (tmp_path / "other.keras").read_bytes() != saved.read_bytes()
+
+
+def test_a_file_holds_no_date(saved):
+    with zipfile.ZipFile(saved) as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert set(json.loads(archive.read("metadata.json"))) == {"keras_version"}
+
+
+def test_a_loaded_model_gives_the_same_outputs(saved):
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
+    loaded = keras.models.load_model(saved)
+    np.testing.assert_array_equal(loaded(images, training=False), classifier()(images, training=False))
+
+
+def test_nothing_else_is_left_in_the_folder(saved):
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_older_file_is_replaced(saved):
+    saved.write_bytes(b"x" * 1_000_000)
+    saving.save(classifier(), saved)
+    assert saved.stat().st_size < 1_000_000
+    assert keras.models.load_model(saved).output_shape == (None, 3)

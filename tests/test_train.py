@@ -1,0 +1,215 @@
+"""The train stage: a model that takes pixels, the same one for the same seed, or a clear message."""
+
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import train
+from stages.inputs import tfrecord
+from stages.running import errors, outputs, paramfile
+from tests import tiny
+
+PARAMS: dict[str, Any] = {
+    "model": {"name": "three_block_cnn", "filters": [4], "dropout": 0.2, "batch_norm_momentum": 0.9},
+    "optimizer": {"name": "adam", "learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.0},
+    "schedule": {"name": "cosine", "warmup_epochs": 1, "final_fraction": 0.0},
+    "label_smoothing": 0.0,
+    "epochs": 2,
+    "batch_size": 8,
+    "patience": None,
+    "device": "cpu",
+    "precision": "float32",
+    "deterministic": True,
+    "seed": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras():
+    """As in a process of its own: layers are named from the start, the precision is float32."""
+    keras.utils.clear_session()
+    yield
+    keras.mixed_precision.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    return tiny.build_records(folder, tiny.subset(folder / "arrays"))
+
+
+def run(records, folder, **changes):
+    """Train as the stage does; return the folder of everything it wrote."""
+    params = paramfile.check(train.Params, PARAMS | changes, "train")
+    train.train(params, records / "train", records / "val", folder / "model", folder / "reports")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(records, tmp_path_factory):
+    keras.utils.clear_session()
+    return run(records, tmp_path_factory.mktemp("trained"))
+
+
+def load(folder):
+    return keras.models.load_model(folder / "model" / "model.keras")
+
+
+def history(folder):
+    return pd.read_csv(folder / "reports" / "history.csv")
+
+
+def test_the_stage_writes_the_model_its_summary_the_history_and_the_environment(trained):
+    files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    reports = {f"reports/{name}" for name in ("history.csv", "model_summary.txt", "environment.json")}
+    assert files == {"model/model.keras", *reports}
+    assert "of them trainable" in (trained / "reports" / "model_summary.txt").read_text()
+
+
+def test_the_model_takes_raw_pixels_and_gives_probabilities(trained):
+    model = load(trained)
+    assert model.input_shape == (None, 8, 8, 1)
+    assert model.inputs[0].dtype == "uint8"
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    probabilities = model.predict(images, verbose=0)
+    assert probabilities.shape == (5, 2)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert np.all(probabilities >= 0)
+
+
+def test_the_model_consists_of_layers_of_keras_alone(trained):
+    with zipfile.ZipFile(trained / "model" / "model.keras") as archive:
+        assert b"stages" not in archive.read("config.json")
+
+
+def test_the_model_normalizes_with_the_constants_of_the_training_records(records, trained):
+    constants = tfrecord.read_manifest(records / "train")["normalization"]
+    (layer,) = (layer for layer in load(trained).layers if isinstance(layer, keras.layers.Normalization))
+    pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
+    expected = (pixels - constants["mean"][0]) / constants["std"][0]
+    np.testing.assert_allclose(layer(pixels), expected, rtol=1e-5)
+
+
+def test_the_history_has_a_row_per_epoch_and_the_schedules_learning_rates(trained):
+    table = history(trained)
+    columns = ["epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert table.columns.tolist() == columns
+    assert table["epoch"].tolist() == [1, 2]
+    np.testing.assert_allclose(table["learning_rate"], [0.02 / 3, 0.02], atol=1e-6)
+
+
+def test_a_small_learning_rate_is_not_rounded_away_in_the_history(records, tmp_path):
+    small = PARAMS["optimizer"] | {"learning_rate": 1.2345e-6}
+    run(records, tmp_path, optimizer=small, schedule=PARAMS["schedule"] | {"warmup_epochs": 0}, epochs=1)
+    assert history(tmp_path)["learning_rate"][0] == pytest.approx(1.2345e-6, rel=0.01)
+
+
+def test_training_tells_dark_from_light(records, tmp_path):
+    run(records, tmp_path, epochs=5)
+    model = load(tmp_path)
+    for split in ("train", "val"):
+        dataset = tfrecord.dataset(records / split, tfrecord.read_manifest(records / split), 99)
+        ((images, labels, _),) = tfrecord.batches(dataset, records / split)
+        assert np.mean(model.predict(images, verbose=0).argmax(axis=1) == labels) == 1.0
+
+
+def test_the_environment_says_what_ran(trained):
+    environment = outputs.read_json(trained / "reports" / "environment.json")
+    assert set(environment) == {
+        "deterministic", "device", "keras", "name", "numpy", "platform", "precision", "python", "tensorflow"
+    }  # fmt: skip
+    assert (environment["device"], environment["precision"]) == ("cpu", "float32")
+    assert environment["keras"] == keras.__version__
+
+
+def test_the_same_seed_gives_the_same_bytes(records, trained, tmp_path):
+    assert tiny.digests(run(records, tmp_path)) == tiny.digests(trained)
+
+
+def test_another_seed_gives_other_weights(records, trained, tmp_path):
+    again, before = tiny.digests(run(records, tmp_path, seed=1)), tiny.digests(trained)
+    assert {name for name in before if before[name] != again[name]} == {
+        "model/model.keras",
+        "reports/history.csv",
+    }
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_trained_in_half_precision_gives_float32_probabilities(records, tmp_path, precision):
+    run(records, tmp_path, precision=precision, epochs=1)
+    probabilities = load(tmp_path)(np.zeros((2, 8, 8, 1), np.uint8))
+    assert probabilities.dtype == "float32"
+    np.testing.assert_allclose(np.sum(probabilities, axis=1), 1, atol=1e-6)
+    assert outputs.read_json(tmp_path / "reports" / "environment.json")["precision"] == precision
+
+
+def test_without_validation_images_there_is_no_validation_in_the_history(tmp_path):
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
+    run(records, tmp_path, patience=1)
+    assert history(tmp_path).columns.tolist() == ["epoch", "learning_rate", "loss", "accuracy"]
+    assert len(history(tmp_path)) == 2
+    assert load(tmp_path).output_shape == (None, 2)
+
+
+def test_training_goes_on_when_the_views_are_used_up(records, tmp_path):
+    run(records, tmp_path, epochs=5)
+    assert len(history(tmp_path)) == 5
+
+
+def test_patience_stops_the_training(records, tmp_path):
+    unmoving = PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 1e-30}
+    run(records, tmp_path, epochs=9, patience=2, optimizer=unmoving)
+    assert len(history(tmp_path)) < 9
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"name": "three_blok_cnn"}, "unknown model 'three_blok_cnn'.*Did you mean 'three_block_cnn'"),
+        ({"filter": [4]}, "train.model: unknown key 'filter'.*Did you mean 'filters'"),
+        ({"dropout": 1.5}, "train.model.dropout: expected less than 1, received 1.5"),
+        ({"filters": [4, 4, 4]}, "images of at least 22x22 pixels, received 8x8"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_bad_input_and_nothing_is_written(records, tmp_path, model, message):
+    with pytest.raises(errors.BadInput, match=message):
+        run(records, tmp_path / "out", model=PARAMS["model"] | model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_a_name_is_named_as_what_is_missing(records, tmp_path):
+    with pytest.raises(errors.BadInput, match=r"train\.model\.name is missing"):
+        run(records, tmp_path, model={"filters": [4], "dropout": 0.0, "batch_norm_momentum": 0.9})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "train.epochs: expected greater than or equal to 1, received 0"),
+        ({"patience": 0}, "train.patience: expected greater than or equal to 1, received 0"),
+        ({"precision": "bfloat16"}, "train.precision: expected 'auto', 'float32', 'mixed_bfloat16'"),
+        ({"seed": 2**32}, "train.seed: expected less than "),
+        ({"schedule": PARAMS["schedule"] | {"name": "step"}}, "train.schedule.name: expected 'constant'"),
+        ({"schedule": PARAMS["schedule"] | {"warmup": 1}}, "Did you mean 'warmup_epochs'"),
+    ],
+)
+def test_a_wrong_parameter_is_named(records, tmp_path, change, message):
+    with pytest.raises(errors.BadInput, match=message):
+        run(records, tmp_path, **change)
+
+
+def test_a_loss_that_is_not_finite_is_bad_input_and_leaves_no_model(records, tmp_path):
+    optimizer = {"name": "sgd", "learning_rate": 1e30, "momentum": 0.9, "weight_decay": 0.0}
+    with pytest.raises(errors.BadInput, match=r"lower train\.optimizer\.learning_rate"):
+        run(records, tmp_path / "out", optimizer=optimizer)
+    assert not (tmp_path / "out").exists()
+
+
+def test_records_that_are_not_there_are_bad_input(tmp_path):
+    with pytest.raises(errors.BadInput, match=r"expected .*train/manifest\.json from an earlier stage"):
+        run(tmp_path, tmp_path / "out")

@@ -1,0 +1,50 @@
+"""Tiny data that the real stages read: dark images of one class, light images of another."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from stages import records
+from stages.running import outputs
+
+CLASSES = ["dark", "light"]
+RECORDS: dict[str, Any] = {
+    "normalize": "standardize",
+    "augment": [{"flip_horizontal": {"probability": 0.5}}, {"translate": {"pixels": 1}}],
+    "views": 2,
+    "images_per_record": 5,
+    "shards": 2,
+    "seed": 0,
+}
+
+
+def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1)):
+    """What the subset stage would write; return the folder."""
+    generator = np.random.default_rng(0)
+    for split, count in {"train": train, "val": val, "test": test}.items():
+        labels = generator.permutation(np.arange(count) % 2)
+        noise = generator.integers(0, 100, (count, *shape))
+        (folder / split).mkdir(parents=True)
+        np.save(folder / split / "images.npy", (noise + 150 * labels[:, None, None, None]).astype(np.uint8))
+        np.save(folder / split / "labels.npy", labels)
+        np.save(folder / split / "positions.npy", generator.permutation(1000)[:count])
+        manifest = {"classes": CLASSES, "image_shape": list(shape), "count": count}
+        outputs.write_json(folder / split / "manifest.json", manifest)
+    return folder
+
+
+def build_records(folder, arrays, **changes):
+    """Run the records stage on a subset; return the folder of its splits."""
+    params = records.Params.model_validate({**RECORDS, **changes})
+    records.records(params, arrays, folder / "records", folder / "training_images.png")
+    return folder / "records"
+
+
+def digests(folder):
+    """SHA-256 of every file in a folder, by relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
