@@ -172,7 +172,7 @@ def test_a_file_that_is_no_model_is_bad_input_that_names_it(records, history, tm
 
 
 def test_records_that_are_not_there_are_bad_input(history, reports, tmp_path):
-    with pytest.raises(errors.BadInput, match="manifest.json from an earlier stage, found none"):
+    with pytest.raises(errors.BadInput, match=r"manifest\.json from an earlier stage, found none"):
         run(reports.parent / "model", tmp_path, history, tmp_path / "reports")
 
 
