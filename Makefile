@@ -1,6 +1,6 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
-# GPU=1 in front of or behind any of them installs TensorFlow with CUDA.
+# GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
 .PHONY: repro test lint format lock clean
 .DELETE_ON_ERROR:
 
@@ -26,6 +26,8 @@ format: .venv/requirements-dev.txt
 
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("expected Python 3.11, 3.12 or \
+	3.13, which TensorFlow 2.21 is built for; received %s. Name one: make PYTHON=python3.12" % sys.version.split()[0])'
 	test -d .venv || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
