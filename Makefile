@@ -10,19 +10,19 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 repro: .venv/$(REQUIREMENTS)
-	dvc repro
+	.venv/bin/dvc repro
 
 test: .venv/requirements-dev.txt
-	python -m pytest
+	.venv/bin/python -m pytest
 
 lint: .venv/requirements-dev.txt
-	ruff check
-	ruff format --check
-	mypy
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
 
 format: .venv/requirements-dev.txt
-	ruff check --fix
-	ruff format
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
 
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
@@ -36,7 +36,7 @@ format: .venv/requirements-dev.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
-UV_COMPILE := uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
+UV_COMPILE := .venv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
 
 lock: .venv/requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv

@@ -76,9 +76,11 @@ def _published(params: Params) -> Path:
     dataset, cached = DATASETS[params.dataset], cache_folder() / params.dataset
     if params.archive is not None:
         _store(dataset, archives.members(Path(params.archive).expanduser()), params.archive, cached)
+    elif _is_complete(dataset.FILES, cached):
+        return cached
     elif dataset is digits:
         _store(dataset, digits.bundled(), "scikit-learn", cached)
-    elif not _is_complete(dataset.FILES, cached):
+    else:
         _fetch(params, dataset, cached)
     return cached
 
@@ -121,17 +123,25 @@ def _members(fetched: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
-    """Unpack the published files into the cache; all of them and verified, or none."""
+    """Unpack the published files into the cache; all of them and verified, or none.
+
+    The scratch folder has a name of its own, since other checkouts share the cache.
+    """
     missing = dict(dataset.FILES)
-    with outputs.folder(cached) as partial:
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="unpacking-") as scratch:
+        fresh = Path(scratch) / cached.name
+        fresh.mkdir()
         for name, content in dataset.unpack(members):
-            (partial / name).write_bytes(content)
-            _verify(partial / name, dataset.FILES[name], source)
+            (fresh / name).write_bytes(content)
+            _verify(fresh / name, dataset.FILES[name], source)
             missing.pop(name, None)
         if missing:
             raise errors.BadInput(
                 f"{source}: expected the files {', '.join(dataset.FILES)}; lacking {', '.join(missing)}"
             )
+        if not _is_complete(dataset.FILES, cached):
+            shutil.rmtree(cached, ignore_errors=True)
+            fresh.rename(cached)
 
 
 def _is_complete(files: dict[str, str], folder: Path) -> bool:

@@ -4,6 +4,7 @@ Reads data/raw; writes data/subset (a folder of arrays per split) and reports/da
 """
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -214,11 +215,18 @@ def _write(
     folder.mkdir()
     new_label = np.full(max(ids) + 1, -1)
     new_label[ids] = np.arange(len(ids))
-    np.save(folder / "labels.npy", new_label[split.labels[split.positions]])
-    np.save(folder / "positions.npy", split.positions)
+    _save(folder / "labels.npy", new_label[split.labels[split.positions]])
+    _save(folder / "positions.npy", split.positions)
     _write_images(folder / "images.npy", split, shape, size)
     manifest = {"classes": chosen, "image_shape": list(shape), "count": len(split.positions)}
     outputs.write_json(folder / "manifest.json", manifest)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file; unlike np.save on a path, a full disk is an error with its number."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    path.write_bytes(buffer.getvalue())
 
 
 def _write_images(path: Path, split: Split, shape: tuple[int, ...], size: list[int] | None) -> None:

@@ -143,3 +143,9 @@ def test_progress_is_reported(capsys):
     captured = capsys.readouterr()
     assert "epoch 2/2: validation accuracy 1.0000" in captured.out
     assert "epoch 1/2: 32" in captured.err
+
+
+def test_a_last_step_that_ruins_the_weights_is_bad_input_without_validation_too():
+    one_batch = list(batches())[:1]
+    with pytest.raises(errors.BadInput, match="finite weights"):
+        fit(trainer(learning_rate=float("inf")), epochs=1, train=lambda epoch: one_batch, val=None)

@@ -82,6 +82,11 @@ def test_with_one_bin_the_calibration_error_is_mean_confidence_less_accuracy():
     assert metrics.calibration_error(actual, probabilities, 1) == pytest.approx(abs(gap))
 
 
+def test_full_confidence_falls_into_the_last_bin():
+    sure_and_nearly = np.array([[1.0, 0.0], [0.95, 0.05]])
+    assert metrics.calibration_error(np.array([1, 0]), sure_and_nearly, 10) == pytest.approx((1.95 - 1) / 2)
+
+
 def test_sure_and_right_predictions_are_calibrated_and_sure_and_wrong_ones_are_not():
     assert metrics.calibration_error(ACTUAL, one_hot(ACTUAL), 15) == 0
     assert metrics.calibration_error(ACTUAL, one_hot((ACTUAL + 1) % 3), 15) == 1
@@ -153,3 +158,9 @@ def test_metrics_are_json_and_rounded(found):
 
     assert len(floats(found)) == 18
     assert all(value == round(value, 4) for value in floats(found))
+
+
+def test_certainty_falls_into_the_last_bin_of_confidence():
+    probabilities = np.array([[1.0, 0.0], [0.95, 0.05]])
+    found = metrics.calibration_error(np.array([1, 0]), probabilities, bins=10)
+    assert found == pytest.approx((1.0 - 0.05) / 2)

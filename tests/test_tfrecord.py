@@ -161,7 +161,7 @@ def damage(folder, content):
     return shard
 
 
-@few
+@settings(few, max_examples=8)
 @given(data=st.data())
 def test_any_flipped_bit_is_bad_input_that_names_the_file(tmp_path_factory, data):
     folder = write_some(tmp_path_factory.mktemp("split"), shards=2)

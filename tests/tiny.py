@@ -4,9 +4,13 @@ import hashlib
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from stages import records
 from stages.running import outputs
+
+# A GPU can only be hidden before TensorFlow's first operation, which other tests may run.
+tf.config.set_visible_devices([], "GPU")
 
 CLASSES = ["dark", "light"]
 RECORDS: dict[str, Any] = {

@@ -45,13 +45,15 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
         counts: int [K, K]; row = actual class, column = predicted class.
         classes: K names.
     """
-    size = max(4.2, 1.6 + 0.52 * len(classes))
+    size = min(max(4.2, 1.6 + 0.52 * len(classes)), 20)
     figure = Figure(figsize=(2 * size, size), layout="constrained")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     panels = [("Images", counts, "d"), ("Share of the actual class", shares, ".2f")]
     for axes, (title, matrix, numbers) in zip(figure.subplots(1, 2), panels, strict=True):
         display = ConfusionMatrixDisplay(matrix, display_labels=classes)
-        display.plot(ax=axes, cmap="Blues", values_format=numbers, colorbar=False)
+        display.plot(
+            ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=len(classes) <= 30
+        )
         axes.set(title=title, xlabel="predicted", ylabel="actual")
         axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     return figure

@@ -59,7 +59,8 @@ def _problem(error: dict, schema: type[Section], where: str) -> str:
         return f"{key} is missing"
     if error["type"] == "extra_forbidden":
         known = sorted(_section_at(schema, location[:-1]).model_fields)
-        return f"{where}: {errors.unknown('key', location[-1], known)}"
+        section = ".".join([where, *map(str, location[:-1])])
+        return f"{section}: {errors.unknown('key', location[-1], known)}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}"
     return f"{key}: {error['msg'].replace('Input should be', 'expected')}, received {error['input']!r}"

@@ -1,14 +1,18 @@
 """Fetch published data from where it was published, through tensorflow-datasets."""
 
+import queue
 import sys
+import threading
 import time
 from pathlib import Path
 
 import requests
+import tensorflow_datasets as tfds
 
 from stages.running import errors
 
-PROBE_SECONDS = 3.0  # to connect, again for the first byte, and again to measure the rate
+PROBE_SECONDS = 3.0  # to connect, and again for the first byte
+PROBE_DEADLINE = 6.0  # seconds for all of it: a name server's silence knows no other bound
 SLOW_BYTES_PER_SECOND = 250_000  # below it CIFAR-10 takes over 11 minutes
 
 
@@ -20,6 +24,18 @@ def probe(url: str) -> float:
     Raises:
         errors.BadInput: no answer in time, or an answer that is not the file.
     """
+    answers: queue.SimpleQueue[float | errors.BadInput] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(_measure(url)), daemon=True).start()
+    try:
+        answer = answers.get(timeout=PROBE_DEADLINE)
+    except queue.Empty:
+        raise errors.BadInput(f"{url}: no answer within {PROBE_DEADLINE:.0f} s") from None
+    if isinstance(answer, errors.BadInput):
+        raise answer
+    return answer
+
+
+def _measure(url: str) -> float | errors.BadInput:
     received, started = 0, time.monotonic()
     try:
         with requests.get(url, stream=True, timeout=PROBE_SECONDS) as response:
@@ -30,7 +46,7 @@ def probe(url: str) -> float:
                 if received >= 1 << 20 or time.monotonic() - started > PROBE_SECONDS:
                     break
     except requests.RequestException as error:
-        raise errors.BadInput(f"{url}: {_reason(error)}") from error
+        return errors.BadInput(f"{url}: {_reason(error)}")
     seconds = time.monotonic() - started
     # A file smaller than the sample says nothing about the rate; it is fetched soon enough.
     return received / seconds if received >= 1 << 20 or seconds > PROBE_SECONDS else float("inf")
@@ -55,8 +71,6 @@ def fetch(dataset: str, urls: list[str], folder: Path) -> dict[str, Path]:
     Raises:
         errors.BadInput: a download failed or does not match its checksum.
     """
-    import tensorflow_datasets as tfds  # only here: nobody else pays for importing it
-
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     manager = tfds.download.DownloadManager(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from stages.running import errors, progress
 
-STALL_SECONDS = 15  # without a new byte, after which a client is given up
+STALL_SECONDS = 12  # without a new byte, after which a client is given up
 POLL_SECONDS = 0.2
 
 

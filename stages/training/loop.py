@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from stages.running import errors, progress
@@ -156,4 +157,7 @@ def fit(
     if best_weights is not None:
         trainer.network.set_weights(best_weights)
         print(f"keeping the weights of epoch {best_epoch + 1}, validation accuracy {best_accuracy:.4f}")
+    # The loss is seen before a step; without validation nothing has seen the last one's outcome.
+    if not all(np.isfinite(weights).all() for weights in trainer.network.get_weights()):
+        raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
     return history

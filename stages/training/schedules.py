@@ -40,8 +40,7 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
             "linear": 1 - share,
             "cosine": (1 + tf.cos(math.pi * share)) / 2,
         }[self.shape]
-        final = 1.0 if self.shape == "constant" else self.final_fraction
-        return self.peak * warm * (final + (1 - final) * left)
+        return self.peak * warm * (self.final_fraction + (1 - self.final_fraction) * left)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments it was made with."""
