@@ -173,8 +173,9 @@ def _digest(path: Path, algorithm: str) -> str:
 def _prepared(params: Params) -> Path:
     """A folder with a dataset as TFDS prepared it, in the cache or given as the archive."""
     if params.archive is not None:
-        tfds_datasets.read(Path(params.archive).expanduser())  # says what is wrong with it, if anything is
-        return Path(params.archive).expanduser()
+        folder = Path(params.archive).expanduser()
+        tfds_datasets.require(params.dataset.removeprefix("tfds:"), folder)
+        return folder
     if params.source == "mirror":
         raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
     name, data_dir = params.dataset.removeprefix("tfds:"), cache_folder() / "tfds"

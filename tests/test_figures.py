@@ -154,3 +154,8 @@ def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_pat
         assert content == (tmp_path / "again.png").read_bytes()
         assert content.startswith(b"\x89PNG")
         assert b"matplotlib" not in content.lower()
+
+
+def test_class_names_with_dollar_signs_are_drawn_as_they_are(tmp_path):
+    figures.save(figures.confusion_matrix(np.eye(2, dtype=int), [r"$\x$", "a$b"]), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 0

@@ -121,3 +121,9 @@ def test_a_dataset_with_a_lost_file_is_refused(pets, tmp_path):
     lost.unlink()
     with pytest.raises(errors.BadInput, match="expected a dataset that TFDS prepared"):
         tfds.read(folder)
+
+
+def test_a_prepared_dataset_of_another_name_is_refused(pets):
+    tfds.require("pets", pets.folder)
+    with pytest.raises(errors.BadInput, match=r"expected TFDS dataset 'mnist:3\.0\.1', found 'pets'"):
+        tfds.require("mnist:3.0.1", pets.folder)

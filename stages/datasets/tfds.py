@@ -81,6 +81,18 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
     return list(builder.info.features["label"].names), splits
 
 
+def require(name: str, folder: Path) -> None:
+    """Check that a folder holds the prepared dataset `name`, given as TFDS takes it.
+
+    Raises:
+        errors.BadInput: it holds another one, or see `read`.
+    """
+    read(folder)
+    found = tfds.builder_from_directory(folder).name
+    if found != name.split("/")[0].split(":")[0]:
+        raise errors.BadInput(f"{folder}: expected TFDS dataset {name!r}, found {found!r}")
+
+
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:
     features = builder.info.features
     if not {"image", "label"} <= set(features):

@@ -33,7 +33,7 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
         for column, image in enumerate(images):
             _show(axes[row, column], image)
             if row == 0:
-                axes[row, column].set_title(names[column], fontsize=9)
+                axes[row, column].set_title(_plain(names[column]), fontsize=9)
         axes[row, 0].set_ylabel(label)
     return figure
 
@@ -47,15 +47,16 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """
     size = min(max(4.2, 1.6 + 0.52 * len(classes)), 20)
     figure = Figure(figsize=(2 * size, size), layout="constrained")
+    names = [_plain(name) for name in classes]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     panels = [("Images", counts, "d"), ("Share of the actual class", shares, ".2f")]
     for axes, (title, matrix, numbers) in zip(figure.subplots(1, 2), panels, strict=True):
-        display = ConfusionMatrixDisplay(matrix, display_labels=classes)
+        display = ConfusionMatrixDisplay(matrix, display_labels=names)
         display.plot(
             ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=len(classes) <= 30
         )
         axes.set(title=title, xlabel="predicted", ylabel="actual")
-        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     return figure
 
 
@@ -97,10 +98,15 @@ def predictions(
         _show(axis, image)
         right = truth == guess
         title = f"{guess}\n{share:.0%}" if right else f"{guess} {share:.0%}\nis {truth}"
-        axis.set_title(title, fontsize=9, color=RIGHT if right else WRONG)
+        axis.set_title(_plain(title), fontsize=9, color=RIGHT if right else WRONG)
     for axis in list(figure.axes)[len(images) :]:
         axis.set_axis_off()
     return figure
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib draws as it stands, dollar signs and all."""
+    return text.replace("$", r"\$")
 
 
 def _show(axes: Axes, image: np.ndarray) -> None:
