@@ -158,9 +158,3 @@ def test_metrics_are_json_and_rounded(found):
 
     assert len(floats(found)) == 18
     assert all(value == round(value, 4) for value in floats(found))
-
-
-def test_certainty_falls_into_the_last_bin_of_confidence():
-    probabilities = np.array([[1.0, 0.0], [0.95, 0.05]])
-    found = metrics.calibration_error(np.array([1, 0]), probabilities, bins=10)
-    assert found == pytest.approx((1.0 - 0.05) / 2)
