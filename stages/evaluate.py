@@ -4,6 +4,7 @@ Reads data/model, data/records/test and the training history; writes metrics, pr
 pictures.
 """
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Params(paramfile.Section):
 def evaluate(params: Params, model: Path, records: Path, history: Path, reports: Path) -> None:
     """Write metrics.json, predictions.csv and the pictures to the folder `reports`.
 
+    The model's summary and training environment, which data/model keeps out of Git, go there too.
+
     Raises:
         errors.BadInput: the model does not fit the records, or its accuracy is below
             `params.min_accuracy` (the reports are written all the same).
@@ -43,6 +46,7 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
     predicted = probabilities.argmax(axis=1)
     classes = manifest["classes"]
     numbers = metrics.evaluate(actual, probabilities, classes, params.calibration_bins)
+    numbers["parameters"] = classifier.count_params()
     outputs.write_json(reports / "metrics.json", numbers)
     names = np.array(classes)
     table = pd.DataFrame(
@@ -67,6 +71,9 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
             figures.save(figure, partial)
+    for source, name in (("summary.txt", "model_summary.txt"), ("environment.json", "environment.json")):
+        with outputs.file(reports / name) as partial:
+            shutil.copyfile(model / source, partial)
     print(f"test accuracy {numbers['accuracy']:.4f} on {len(actual):,} images")
     if numbers["accuracy"] < params.min_accuracy:
         raise errors.BadInput(

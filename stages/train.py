@@ -1,7 +1,7 @@
 """Train a network on the accelerator and keep its best weights.
 
-Reads data/records/train and data/records/val; writes the model, its summary, the learning curves'
-numbers and what ran.
+Reads data/records/train and data/records/val; writes the model with its summary and what ran, and
+the learning curves' numbers.
 """
 
 import importlib
@@ -48,9 +48,18 @@ class Params(paramfile.Section):
     deterministic: bool
     seed: paramfile.Seed
 
+    @pydantic.model_validator(mode="after")
+    def _warm_up_ends(self) -> "Params":
+        if self.schedule.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"expected schedule.warmup_epochs of at most epochs = {self.epochs},"
+                f" received {self.schedule.warmup_epochs}"
+            )
+        return self
 
-def train(params: Params, train_records: Path, val_records: Path, model: Path, reports: Path) -> None:
-    """Write `model`/model.keras, and history.csv, model_summary.txt and environment.json to `reports`.
+
+def train(params: Params, train_records: Path, val_records: Path, model: Path, history: Path) -> None:
+    """Write model.keras, summary.txt and environment.json to the folder `model`, and a CSV file.
 
     The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
     it consists of Keras's own layers. Without validation images the last weights are kept.
@@ -93,11 +102,10 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, r
     portable = batch_norm.with_stock_layers(probabilities)
     with outputs.folder(model) as partial:
         saving.save(portable, partial / "model.keras")
-    with outputs.file(reports / "model_summary.txt") as partial:
-        partial.write_text(summary.table(portable), encoding="utf-8")
-    with outputs.file(reports / "history.csv") as partial:
+        (partial / "summary.txt").write_text(summary.table(portable), encoding="utf-8")
+        outputs.write_json(partial / "environment.json", hardware.environment(chosen, params.deterministic))
+    with outputs.file(history) as partial:
         pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
-    outputs.write_json(reports / "environment.json", hardware.environment(chosen, params.deterministic))
 
 
 def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]:

@@ -163,6 +163,14 @@ def test_an_experiment_on_the_model_reruns_training_and_evaluation_only(reposito
     assert repository.stages_run("dvc", "exp", "run", "-S", "train.epochs=1") == ["train", "evaluate"]
 
 
+def test_going_back_to_a_model_trained_before_trains_nothing(repository):
+    before = repository.digests()["data/model/model.keras"]
+    repository.run("dvc", "exp", "run", "-S", "train.epochs=1")
+    assert repository.digests()["data/model/model.keras"] != before
+    assert repository.stages_run("dvc", "exp", "run", "-S", "train.epochs=6") == ["evaluate"]
+    assert repository.digests()["data/model/model.keras"] == before
+
+
 def test_other_classes_rerun_the_subset_and_what_follows(repository):
     repository.set("subset.classes", ["three", "eight"])
     assert repository.stages_run("dvc", "repro") == STAGES[1:]

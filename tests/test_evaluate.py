@@ -18,6 +18,8 @@ REPORTS = {
     "confusion_matrix.png",
     "learning_curves.png",
     "predictions.png",
+    "model_summary.txt",
+    "environment.json",
 }
 
 
@@ -45,6 +47,8 @@ def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2):
     dense.set_weights([kernel, bias])
     folder.mkdir()
     model.save(folder / "model.keras")
+    (folder / "summary.txt").write_text("dense\n")
+    (folder / "environment.json").write_text("{}\n")
     return folder
 
 
@@ -71,11 +75,13 @@ def test_the_stage_writes_numbers_predictions_and_pictures(reports):
     assert {path.name for path in reports.iterdir()} == REPORTS
     for path in reports.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
+    assert (reports / "model_summary.txt").read_text() == "dense\n"
+    assert (reports / "environment.json").read_text() == "{}\n"
 
 
 def test_a_right_model_is_right_about_every_image(reports):
     found = outputs.read_json(reports / "metrics.json")
-    assert (found["accuracy"], found["images"]) == (1.0, COUNT)
+    assert (found["accuracy"], found["images"], found["parameters"]) == (1.0, COUNT, 4)
     assert [found["per_class"][name]["support"] for name in tiny.CLASSES] == [5, 5]
 
 

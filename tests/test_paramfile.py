@@ -66,6 +66,11 @@ def test_other_sections_are_not_looked_at(read):
     assert read(GOOD + "records: {nonsense: true}\n").epochs == 3
 
 
+def test_a_section_of_no_stage_is_refused_with_the_nearest_stage(read):
+    assert "unknown section 'recods'" in problems(read, GOOD + "recods: {}\n")
+    assert "Did you mean 'records'?" in problems(read, GOOD + "recods: {}\n")
+
+
 def test_a_section_cannot_be_changed(read):
     params = read(GOOD)
     with pytest.raises(pydantic.ValidationError, match="frozen"):

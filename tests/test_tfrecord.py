@@ -30,6 +30,7 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
         for shard, indices in enumerate(cuts):
             tfrecord.write_shard(folder / tfrecord.shard_name(view, shard), [records[i] for i in indices])
     manifest = {
+        "classes": [f"class {label}" for label in range(max(labels, default=0) + 1)],
         "image_shape": list(images.shape[1:]),
         "shard_bytes": {path.name: path.stat().st_size for path in folder.glob("*.tfrecord")},
         "shards": shards,
@@ -67,7 +68,7 @@ def positions(folder, **choice):
 def test_what_is_written_is_read_back(tmp_path_factory, count, shape, per_record, shards, batch_size):
     generator = np.random.default_rng(count)
     images = generator.integers(0, 256, (count, *shape), np.uint8)
-    labels = generator.integers(0, 2**31, count)
+    labels = generator.integers(0, 1000, count)
     places = generator.integers(-(2**62), 2**62, count)
     folder = write(tmp_path_factory.mktemp("split"), images, labels, places, per_record, shards)
 
@@ -190,8 +191,17 @@ def test_a_foreign_file_of_the_right_size_is_bad_input_that_names_it(tmp_path):
         tf.train.Example().SerializeToString(),
         tfrecord.serialize(np.zeros((2, 3, 2, 1), np.uint8), np.arange(3), np.arange(2)),
         tfrecord.serialize(np.zeros((2, 5, 1, 1), np.uint8), np.arange(2), np.arange(2)),
+        tfrecord.serialize(np.zeros((2, 3, 2, 1), np.uint8), np.array([0, 7]), np.arange(2)),
+        tfrecord.serialize(np.zeros((2, 3, 2, 1), np.uint8), np.array([0, -1]), np.arange(2)),
     ],
-    ids=["no example", "no columns", "more labels than images", "images of another shape"],
+    ids=[
+        "no example",
+        "no columns",
+        "more labels than images",
+        "images of another shape",
+        "a label beyond the classes",
+        "a negative label",
+    ],
 )
 def test_a_record_in_another_format_is_bad_input(tmp_path, record):
     folder = write_some(tmp_path / "train")

@@ -45,7 +45,7 @@ def records(tmp_path_factory):
 def run(records, folder, **changes):
     """Train as the stage does; return the folder of everything it wrote."""
     params = paramfile.check(train.Params, PARAMS | changes, "train")
-    train.train(params, records / "train", records / "val", folder / "model", folder / "reports")
+    train.train(params, records / "train", records / "val", folder / "model", folder / "history.csv")
     return folder
 
 
@@ -60,14 +60,13 @@ def load(folder):
 
 
 def history(folder):
-    return pd.read_csv(folder / "reports" / "history.csv")
+    return pd.read_csv(folder / "history.csv")
 
 
 def test_the_stage_writes_the_model_its_summary_the_history_and_the_environment(trained):
     files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
-    reports = {f"reports/{name}" for name in ("history.csv", "model_summary.txt", "environment.json")}
-    assert files == {"model/model.keras", *reports}
-    assert "of them trainable" in (trained / "reports" / "model_summary.txt").read_text()
+    assert files == {"model/model.keras", "model/summary.txt", "model/environment.json", "history.csv"}
+    assert "of them trainable" in (trained / "model" / "summary.txt").read_text()
 
 
 def test_the_model_takes_raw_pixels_and_gives_probabilities(trained):
@@ -119,7 +118,7 @@ def test_training_tells_dark_from_light(records, tmp_path):
 
 
 def test_the_environment_says_what_ran(trained):
-    environment = outputs.read_json(trained / "reports" / "environment.json")
+    environment = outputs.read_json(trained / "model" / "environment.json")
     assert set(environment) == {
         "deterministic", "device", "keras", "name", "numpy", "platform", "precision", "python", "tensorflow"
     }  # fmt: skip
@@ -135,7 +134,7 @@ def test_another_seed_gives_other_weights(records, trained, tmp_path):
     again, before = tiny.digests(run(records, tmp_path, seed=1)), tiny.digests(trained)
     assert {name for name in before if before[name] != again[name]} == {
         "model/model.keras",
-        "reports/history.csv",
+        "history.csv",
     }
 
 
@@ -145,7 +144,7 @@ def test_a_model_trained_in_half_precision_gives_float32_probabilities(records, 
     probabilities = load(tmp_path)(np.zeros((2, 8, 8, 1), np.uint8))
     assert probabilities.dtype == "float32"
     np.testing.assert_allclose(np.sum(probabilities, axis=1), 1, atol=1e-6)
-    assert outputs.read_json(tmp_path / "reports" / "environment.json")["precision"] == precision
+    assert outputs.read_json(tmp_path / "model" / "environment.json")["precision"] == precision
 
 
 def test_without_validation_images_there_is_no_validation_in_the_history(tmp_path):
@@ -196,6 +195,7 @@ def test_a_model_without_a_name_is_named_as_what_is_missing(records, tmp_path):
         ({"seed": 2**32}, "train.seed: expected less than "),
         ({"schedule": PARAMS["schedule"] | {"name": "step"}}, "train.schedule.name: expected 'constant'"),
         ({"schedule": PARAMS["schedule"] | {"warmup": 1}}, "Did you mean 'warmup_epochs'"),
+        ({"schedule": PARAMS["schedule"] | {"warmup_epochs": 2.5}}, "at most epochs = 2, received 2.5"),
     ],
 )
 def test_a_wrong_parameter_is_named(records, tmp_path, change, message):

@@ -210,7 +210,7 @@ def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operati
             raise errors.BadInput(f"item {position}: expected one operation, received {dict(item)}")
         ((name, options),) = item.items()
         if name not in OPERATIONS:
-            raise errors.unknown("augmentation", name, OPERATIONS)
+            raise errors.BadInput(f"item {position}: {errors.unknown('augmentation', name, OPERATIONS)}")
         operations.append(paramfile.check(OPERATIONS[name], options or {}, f"item {position}, {name}"))
     return operations
 

@@ -103,18 +103,18 @@ def dataset(
     records = tf.data.TFRecordDataset(files, buffer_size=1 << 20)
     if repeats:
         records = records.shuffle(SHUFFLED_RECORDS, seed=seed + epoch)
-    shape = manifest["image_shape"]
-    batches = records.map(lambda record: _parse(record, shape), num_parallel_calls=PARALLEL_PARSES)
+    batches = records.map(lambda record: _parse(record, manifest), num_parallel_calls=PARALLEL_PARSES)
     return batches.rebatch(batch_size).prefetch(2)
 
 
-def _parse(record: tf.Tensor, shape: list[int]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _parse(record: tf.Tensor, manifest: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("images", "labels", "positions")}
     columns = tf.io.parse_single_example(record, spec)
-    images = tf.reshape(tf.io.decode_raw(columns["images"], tf.uint8), [-1, *shape])
+    images = tf.reshape(tf.io.decode_raw(columns["images"], tf.uint8), [-1, *manifest["image_shape"]])
     labels = tf.io.decode_raw(columns["labels"], tf.int32, little_endian=True)
     positions = tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
     tf.debugging.assert_equal([tf.size(labels), tf.size(positions)], tf.shape(images)[0])
+    tf.debugging.assert_equal(tf.reduce_all((labels >= 0) & (labels < len(manifest["classes"]))), True)
     return images, labels, positions
 
 
@@ -133,6 +133,8 @@ def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
         except _UNREADABLE as error:
             manifest = outputs.read_json(folder / "manifest.json")
             damaged = [name for name in manifest["shard_bytes"] if not _is_readable(folder / name, manifest)]
+            if not damaged:
+                raise
             raise errors.BadInput(
                 f"expected records as this pipeline writes them, found a corrupt or foreign file:"
                 f" {', '.join(str(folder / name) for name in damaged)}; rerun the records stage"
@@ -141,7 +143,7 @@ def batches(dataset: Iterable[Any], folder: Path) -> Iterator[Any]:
 
 
 def _is_readable(path: Path, manifest: dict[str, Any]) -> bool:
-    records = tf.data.TFRecordDataset(str(path)).map(lambda record: _parse(record, manifest["image_shape"]))
+    records = tf.data.TFRecordDataset(str(path)).map(lambda record: _parse(record, manifest))
     try:
         for _ in records:
             pass

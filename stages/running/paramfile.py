@@ -19,13 +19,16 @@ Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # what NumPy, TensorFlow 
 
 S = TypeVar("S", bound=Section)
 
+SECTIONS = sorted(stage.stem for stage in Path(__file__).parents[1].glob("*.py"))
+
 
 def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
     """Parse and check one section of a params file.
 
     Raises:
-        errors.BadInput: the file or section is missing, or a key is missing, unknown, of the
-            wrong type or out of range. Every problem is named in the one message.
+        errors.BadInput: the file or section is missing, the file has a section of no stage, or a
+            key is missing, unknown, of the wrong type or out of range. Every problem with a key is
+            named in the one message.
     """
     try:
         document = YAML(typ="safe").load(path)
@@ -36,6 +39,9 @@ def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
     if not isinstance(document, dict) or section not in document:
         found = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
         raise errors.BadInput(f"{path} has no section {section!r}; found: {found}")
+    for name in document:
+        if name not in SECTIONS:
+            raise errors.BadInput(f"{path}: {errors.unknown('section', name, SECTIONS)}")
     return check(schema, document[section], f"{path}: {section}")
 
 

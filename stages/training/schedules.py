@@ -10,7 +10,7 @@ Shape = Literal["constant", "linear", "cosine"]
 
 
 class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 to `peak` over the warm-up, then along `shape` to `final_fraction` of it.
+    """Up to `peak` in equal steps over the warm-up, then along `shape` towards `final_fraction` of it.
 
     The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983) without restarts. Keras's
     own CosineDecay can warm up; its other schedules cannot.
@@ -20,7 +20,7 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         shape: "constant" stays at the peak.
         steps: All steps of the training, the warm-up included.
         warmup_steps: May be 0.
-        final_fraction: Of the peak, at the last step.
+        final_fraction: Of the peak, where the shape ends: one step after the last.
     """
 
     def __init__(self, peak: float, shape: Shape, steps: int, warmup_steps: int, final_fraction: float):
