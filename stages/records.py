@@ -126,7 +126,7 @@ def _augmented_blocks(
             order = draws.permutation(params.seed, view, count) if shuffle else np.arange(count)
             for first in range(0, count, params.images_per_record):
                 block = order[first : first + params.images_per_record]
-                numbers = draws.uniform(params.seed, view, block, columns)
+                numbers = augment.draw(operations, params.seed, view, block)
                 yield content.images[block], content.labels[block], content.positions[block], numbers
 
     signature = (
@@ -151,10 +151,9 @@ def _augmented_blocks(
 def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: int) -> None:
     """Show the first training images plain, and as the first views have them."""
     shown = np.arange(min(FIGURE_IMAGES, len(train.labels)))
-    columns = sum(operation.draws for operation in operations)
     rows = {"plain": train.images[shown]}
     for view in range(FIGURE_VIEWS if operations else 0):
-        numbers = draws.uniform(seed, view, shown, columns)
+        numbers = augment.draw(operations, seed, view, shown)
         rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
     names = [train.manifest["classes"][label] for label in train.labels[shown]]
     with outputs.file(path) as partial:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 import pydantic
 import tensorflow as tf
@@ -21,6 +22,8 @@ from stages.running import command, errors, outputs, paramfile
 from stages.training import batch_norm, hardware, loop, optimizers, saving, schedules, summary
 
 MODELS = Path(__file__).parent / "models"
+BACKBONE = "backbone"  # the name of a model's pretrained part
+INITIAL_IMAGES = 2000  # from which an architecture may compute its first weights
 VALIDATION_BATCH = 500  # images; larger ones are no faster
 HISTORY_FORMAT = "%.6g"  # six digits; a learning rate can be small
 
@@ -33,12 +36,22 @@ class Schedule(paramfile.Section):
     final_fraction: float = pydantic.Field(ge=0, le=1)
 
 
+class FineTuning(paramfile.Section):
+    """How a pretrained backbone is trained: not at all for some epochs, then gently."""
+
+    head_epochs: int = pydantic.Field(ge=0)  # in which only what follows the backbone is trained
+    learning_rate_scale: float = pydantic.Field(gt=0)  # of the peak, in the epochs after them
+
+
 class Params(paramfile.Section):
     """Architecture, optimization, precision and device. `model` is a name and that model's options."""
 
     model: dict[str, Any]
     optimizer: optimizers.Options
     schedule: Schedule
+    fine_tuning: FineTuning
+    l1: float = pydantic.Field(ge=0)
+    l2: float = pydantic.Field(ge=0)
     label_smoothing: float = pydantic.Field(ge=0, lt=1)
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
@@ -49,11 +62,12 @@ class Params(paramfile.Section):
     seed: paramfile.Seed
 
     @pydantic.model_validator(mode="after")
-    def _warm_up_ends(self) -> "Params":
-        if self.schedule.warmup_epochs > self.epochs:
+    def _phases_fit(self) -> "Params":
+        head, warm = self.fine_tuning.head_epochs, self.schedule.warmup_epochs
+        if head + warm > self.epochs:
             raise ValueError(
-                f"expected schedule.warmup_epochs of at most epochs = {self.epochs},"
-                f" received {self.schedule.warmup_epochs}"
+                f"expected fine_tuning.head_epochs and schedule.warmup_epochs of together at most"
+                f" epochs = {self.epochs}, received {head} and {warm}"
             )
         return self
 
@@ -79,9 +93,8 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
 
     network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
     logits, probabilities = _with_pixels_in(network, train_manifest)
-    trainer = loop.Trainer(
-        logits, _optimizer(params, train_manifest["count"]), params.label_smoothing, chosen.device == "gpu"
-    )
+    _initialize(architecture, network, options, logits, train_records, train_manifest)
+    trainers = _trainers(params, network, logits, train_manifest["count"], chosen)
 
     def epoch_batches(epoch: int) -> Iterable:
         data = tfrecord.dataset(train_records, train_manifest, params.batch_size, epoch, params.seed)
@@ -92,11 +105,10 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         return tfrecord.batches(data, val_records)
 
     rows = loop.fit(
-        trainer,
+        trainers,
         epoch_batches,
         train_manifest["count"],
         val_batches if val_manifest["count"] else None,
-        params.epochs,
         params.patience,
     )
     portable = batch_norm.with_stock_layers(probabilities)
@@ -132,16 +144,59 @@ def _with_pixels_in(network: keras.Model, manifest: dict[str, Any]) -> tuple[ker
     return keras.Model(pixels, logits), keras.Model(pixels, probabilities, name="classifier")
 
 
-def _optimizer(params: Params, images: int) -> keras.optimizers.Optimizer:
-    steps_per_epoch = math.ceil(images / params.batch_size)
-    schedule = schedules.WarmupThenDecay(
-        peak=params.optimizer.learning_rate,
+def _initialize(
+    architecture: ModuleType,
+    network: keras.Model,
+    options: paramfile.Section,
+    logits: keras.Model,
+    records: Path,
+    manifest: dict[str, Any],
+) -> None:
+    """Let an architecture that starts from the training images see some of them, normalized."""
+    if not hasattr(architecture, "initialize"):
+        return
+    data = tfrecord.dataset(records, manifest, INITIAL_IMAGES)
+    pixels, _, _ = next(iter(tfrecord.batches(data, records)))
+    (normalize,) = (layer for layer in logits.layers if isinstance(layer, keras.layers.Normalization))
+    architecture.initialize(network, np.asarray(normalize(pixels)), options)
+
+
+def _trainers(
+    params: Params, network: keras.Model, logits: keras.Model, images: int, chosen: hardware.Hardware
+) -> list[loop.Trainer]:
+    """The trainer of each epoch: of what surrounds the backbone for the first, of everything after."""
+    steps = math.ceil(images / params.batch_size)  # per epoch
+    peak, head_epochs = params.optimizer.learning_rate, params.fine_tuning.head_epochs
+    epochs = params.epochs - head_epochs
+
+    def trainer(variables: list[keras.Variable], schedule: schedules.WarmupThenDecay) -> loop.Trainer:
+        optimizer = optimizers.build(params.optimizer, schedule, chosen.precision, network)
+        penalty, jit = loop.Penalty(params.l1, params.l2), chosen.device == "gpu"
+        return loop.Trainer(logits, variables, optimizer, params.label_smoothing, penalty, jit)
+
+    whole = schedules.WarmupThenDecay(
+        peak=peak * (params.fine_tuning.learning_rate_scale if head_epochs else 1.0),
         shape=params.schedule.name,
-        steps=params.epochs * steps_per_epoch,
-        warmup_steps=round(params.schedule.warmup_epochs * steps_per_epoch),
+        steps=epochs * steps,
+        warmup_steps=round(params.schedule.warmup_epochs * steps),
         final_fraction=params.schedule.final_fraction,
     )
-    return optimizers.build(params.optimizer, schedule, keras.mixed_precision.dtype_policy().name)
+    trainers = [trainer(network.trainable_variables, whole)] * epochs
+    if head_epochs:
+        constant = schedules.WarmupThenDecay(peak, "constant", head_epochs * steps, 0, 1.0)
+        trainers = [trainer(_outside_backbone(network), constant)] * head_epochs + trainers
+    return trainers
+
+
+def _outside_backbone(network: keras.Model) -> list[keras.Variable]:
+    backbones = [layer for layer in network.layers if layer.name == BACKBONE]
+    if not backbones:
+        raise errors.BadInput(
+            "train.fine_tuning.head_epochs expects a model with a pretrained backbone, such as transfer;"
+            f" {network.name} has none: set it to 0"
+        )
+    inside = {variable.path for variable in backbones[0].variables}
+    return [variable for variable in network.trainable_variables if variable.path not in inside]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from stages.inputs import augment
 from stages.inputs import draws as random_draws
 from stages.running import errors
 
-NO_STRENGTH: dict[str, dict[str, Any]] = {
+NO_STRENGTH: dict[str, dict[str, Any]] = {  # alternating_flip has none
     "flip_horizontal": {"probability": 0.0},
     "flip_vertical": {"probability": 0.0},
     "translate": {"pixels": 0},
@@ -24,6 +24,7 @@ NO_STRENGTH: dict[str, dict[str, Any]] = {
     "saturation": {"amount": 0.0},
 }
 STRONG: dict[str, dict[str, Any]] = {
+    "alternating_flip": {},
     "flip_horizontal": {"probability": 0.5},
     "flip_vertical": {"probability": 0.5},
     "translate": {"pixels": 4},
@@ -89,7 +90,7 @@ def test_an_operation_after_all_others_is_the_same_inside_a_map(last):
 
 
 @few
-@pytest.mark.parametrize("name", augment.OPERATIONS)
+@pytest.mark.parametrize("name", NO_STRENGTH)
 @given(images=images_of_any_shape, draw=a_draw)
 def test_without_strength_an_operation_is_the_identity(name, images, draw):
     draws = np.full((len(images), augment.OPERATIONS[name].draws), draw)
@@ -102,6 +103,33 @@ def test_the_least_and_the_largest_draw_work_on_images_of_one_pixel(name, draw):
     images = random_images(2, 1, 1, 3)
     draws = np.full((2, augment.OPERATIONS[name].draws), draw)
     assert run(name, STRONG[name], images, draws).shape == images.shape
+
+
+def test_alternating_flips_show_both_sides_of_every_image_in_each_pair_of_views():
+    operations = augment.parse([{"translate": {"pixels": 0}}, {"alternating_flip": {}}])
+    images, places = random_images(60, 4, 6, 3), np.arange(100, 160)
+
+    def view(number):
+        return augment.apply(
+            operations, tf.constant(images), tf.constant(augment.draw(operations, 5, number, places))
+        ).numpy()
+
+    mirrored = images[:, :, ::-1]
+    flipped = (view(0) == mirrored).all(axis=(1, 2, 3))
+    assert 15 < flipped.sum() < 45
+    for number in range(1, 5):
+        odd = number % 2 == 1
+        expected = np.where((flipped != odd)[:, None, None, None], mirrored, images)
+        np.testing.assert_array_equal(view(number), expected)
+
+
+def test_other_operations_draw_anew_for_every_view_beside_alternating_ones():
+    alone = augment.parse([{"translate": {"pixels": 2}}])
+    both = augment.parse([{"translate": {"pixels": 2}}, {"alternating_flip": {}}])
+    for view in (0, 1, 7):
+        np.testing.assert_array_equal(
+            augment.draw(both, 0, view, np.arange(9))[:, :2], augment.draw(alone, 0, view, np.arange(9))
+        )
 
 
 @few
@@ -247,7 +275,7 @@ def test_no_operations_leave_the_images_alone():
     ("listed", "message"),
     [
         ([{"flip_horizontaly": {"probability": 0.5}}], "Did you mean 'flip_horizontal'?"),
-        ([{"mixup": {}}], "expected one of: flip_horizontal, flip_vertical, translate"),
+        ([{"mixup": {}}], "expected one of: alternating_flip, flip_horizontal, flip_vertical"),
         ([{"translate": {"pixel": 4}}], "Did you mean 'pixels'?"),
         (
             [{"translate": {"pixels": -1}}],

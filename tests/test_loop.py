@@ -11,14 +11,15 @@ from stages.training import loop
 IMAGES, BATCH = 32, 8
 
 
-def trainer(learning_rate=0.1, label_smoothing=0.0):
+def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0):
     """A linear classifier of images of 2x2 pixels; where it starts, it calls every image dark."""
     pixels = keras.Input((2, 2, 1), dtype="uint8")
     values = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels))
     dense = keras.layers.Dense(2, kernel_initializer="zeros")
     network = keras.Model(pixels, dense(values))
     dense.bias.assign([1e-3, 0.0])
-    return loop.Trainer(network, keras.optimizers.SGD(learning_rate), label_smoothing, jit=False)
+    optimizer, penalty = keras.optimizers.SGD(learning_rate), loop.Penalty(l1, l2)
+    return loop.Trainer(network, network.trainable_variables, optimizer, label_smoothing, penalty, jit=False)
 
 
 def batches(flipped=False):
@@ -34,7 +35,7 @@ def batches(flipped=False):
 
 
 def fit(trainer, epochs, train=lambda epoch: batches(), val=batches, patience=None):
-    return loop.fit(trainer, train, IMAGES, val, epochs, patience)
+    return loop.fit([trainer] * epochs, train, IMAGES, val, patience)
 
 
 def worse_from(epoch):
@@ -54,7 +55,8 @@ def test_the_history_has_a_row_for_each_epoch():
     history = fit(trainer(learning_rate=0.25), epochs=3)
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert [row["learning_rate"] for row in history] == [0.25] * 3
-    assert list(history[0]) == ["epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+    measures = ["loss", "accuracy", "precision", "recall"]
+    assert list(history[0]) == ["epoch", "learning_rate", *measures, *(f"val_{name}" for name in measures)]
 
 
 def test_each_epoch_is_asked_for_by_its_number_from_0():
@@ -79,6 +81,63 @@ def test_losses_and_accuracies_are_means_over_images_whatever_the_batches():
     losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     assert found["val_loss"] == pytest.approx(float(np.mean(losses)), rel=1e-5)
     assert found["val_accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == labels))
+
+
+def test_precision_and_recall_are_those_of_keras():
+    unsure = trainer()
+    kernel = np.random.default_rng(1).normal(size=(4, 2), scale=0.3)
+    unsure.network.set_weights([kernel, np.array([0.0, -0.2])])
+    found = unsure.test(batches())
+    images, labels, _ = (np.concatenate(part) for part in zip(*batches(), strict=True))
+    probabilities = keras.ops.softmax(unsure.network.predict(images, verbose=0))
+    for name, metric in {
+        "val_precision": keras.metrics.Precision(),
+        "val_recall": keras.metrics.Recall(),
+    }.items():
+        metric.update_state(np.eye(2)[labels], probabilities)
+        assert found[name] == pytest.approx(float(metric.result()))
+
+
+def test_a_network_that_is_never_certain_has_precision_0():
+    unsure = trainer()
+    unsure.network.set_weights([np.zeros((4, 2)), np.zeros(2)])
+    found = unsure.test(batches())
+    assert (found["val_precision"], found["val_recall"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("l1", "l2", "expected"), [(0.5, 0.0, 5.0), (0.0, 0.5, 15.0), (0.5, 0.5, 20.0)])
+def test_a_penalty_counts_kernels_alone(l1, l2, expected):
+    kernel, bias = keras.Variable([[1.0, -2.0], [-3.0, 4.0]]), keras.Variable([100.0, 100.0])
+    assert float(loop.Penalty(l1, l2)([kernel, bias])) == expected
+
+
+@pytest.mark.parametrize("penalty", [{"l1": 0.5}, {"l2": 0.5}])
+def test_a_penalty_shrinks_kernels_and_is_not_part_of_the_loss_shown(penalty):
+    plain, penalized = trainer(), trainer(**penalty)
+    kernel = np.array([[-2.0, 2.0]] * 4)
+    for each in (plain, penalized):
+        each.network.set_weights([kernel, np.zeros(2)])
+    first = [next(batches())]
+    losses = [each.train_epoch(first, BATCH, "epoch")["loss"] for each in (plain, penalized)]
+    assert losses[0] == losses[1]
+    norms = [np.abs(each.network.get_weights()[0]).sum() for each in (plain, penalized)]
+    assert norms[1] < norms[0] - 0.1
+
+
+def test_only_the_variables_of_a_trainer_are_trained_and_each_epoch_has_its_own():
+    both = trainer()
+    kernel, bias = both.network.trainable_variables
+    penalty = loop.Penalty(0.0, 0.0)
+    of_bias = loop.Trainer(both.network, [bias], keras.optimizers.SGD(0.1), 0.0, penalty, jit=False)
+    seen = []
+
+    def val():
+        seen.append((kernel.numpy().any(), bias.numpy()[0]))
+        return batches()
+
+    loop.fit([of_bias, both], lambda epoch: batches(flipped=True), IMAGES, val, None)
+    assert [bool(moved) for moved, _ in seen] == [False, True]
+    assert seen[0][1] != pytest.approx(1e-3)
 
 
 def test_label_smoothing_keeps_the_loss_of_sure_predictions_up():
@@ -121,7 +180,9 @@ def test_without_patience_training_goes_on_to_the_end():
 def test_without_validation_the_last_weights_are_kept():
     last = trainer()
     history = fit(last, epochs=6, train=worse_from(3), val=None, patience=1)
-    assert [set(row) for row in history] == [{"epoch", "learning_rate", "loss", "accuracy"}] * 6
+    assert [set(row) for row in history] == [
+        {"epoch", "learning_rate", "loss", "accuracy", "precision", "recall"}
+    ] * 6
     assert last.test(batches())["val_accuracy"] == 0.0
 
 

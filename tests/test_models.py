@@ -14,7 +14,18 @@ from stages.training import batch_norm
 NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.py"))
 
 # Options that make each architecture small, and images that are large enough for it then.
-OPTIONS = {"three_block_cnn": {"filters": [4, 6], "dropout": 0.5, "batch_norm_momentum": 0.9}}
+OPTIONS = {
+    "airbench": {
+        "widths": [4, 6],
+        "activation": "relu",
+        "whiten": True,
+        "identity": True,
+        "batch_norm_momentum": 0.6,
+        "logit_scale": 0.1,
+        "dropout": 0.0,
+    },
+    "three_block_cnn": {"filters": [4, 6], "dropout": 0.5, "batch_norm_momentum": 0.9},
+}
 IMAGE_SHAPE = (12, 14, 3)
 
 DEFAULT = three_block_cnn.Options(filters=[32, 64, 128], dropout=0.5, batch_norm_momentum=0.9)

@@ -8,15 +8,22 @@ import tensorflow as tf
 from stages.running import errors, paramfile
 from stages.training import batch_norm, optimizers, schedules
 
-NAMES = ["sgd", "adam", "adamw"]
+NAMES = ["sgd", "adam", "muon"]
 POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
-OPTIONS = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+OPTIONS = {
+    "name": "sgd",
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "bias_scale": 1.0,
+    "head_scale": 1.0,
+}
 
 
-def build(policy="float32", **changes):
+def build(policy="float32", model=None, **changes):
     options = optimizers.Options.model_validate(OPTIONS | changes)
     schedule = schedules.WarmupThenDecay(options.learning_rate, "constant", 100, 0, 0.0)
-    return optimizers.build(options, schedule, policy)
+    return optimizers.build(options, schedule, policy, model or network())
 
 
 def network():
@@ -56,7 +63,7 @@ def test_weight_decay_shrinks_kernels_alone(name, policy):
         assert np.all(change < 0) if name == "kernel" else np.all(change == 0), name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_without_weight_decay_weights_without_gradient_stay(name):
     changes = apply(build(name=name), network(), gradient=0.0)
     assert all(np.all(change == 0) for _, change in changes)
@@ -80,12 +87,25 @@ def test_sgd_without_momentum_is_plain():
     assert float(weight) == pytest.approx(-0.3)
 
 
-def test_adam_and_adamw_are_those_of_keras():
-    for name, reference in [("adam", keras.optimizers.Adam), ("adamw", keras.optimizers.AdamW)]:
-        expected = apply(reference(0.1, weight_decay=0.0), network(), gradient=0.3, steps=3)
-        found = apply(build(name=name), network(), gradient=0.3, steps=3)
-        for (_, mine), (_, its) in zip(found, expected, strict=True):
-            np.testing.assert_allclose(mine, its, rtol=1e-5)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_adam_is_keras_adam_and_with_weight_decay_its_adamw(weight_decay):
+    reference = keras.optimizers.AdamW(0.1, weight_decay=weight_decay)
+    reference.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    expected = apply(reference, network(), gradient=0.3, steps=3)
+    found = apply(build(name="adam", weight_decay=weight_decay), network(), gradient=0.3, steps=3)
+    for (_, mine), (_, its) in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_biases_and_the_last_kernel_move_at_their_own_rates(name):
+    plain, scaled = network(), network()
+    expected = apply(build(name=name, model=plain), plain, gradient=0.3, steps=2)
+    optimizer = build(name=name, model=scaled, bias_scale=8.0, head_scale=3.0)
+    found = apply(optimizer, scaled, gradient=0.3, steps=2)
+    assert [name for name, _ in found] == ["kernel", "bias", "gamma", "beta", "kernel", "bias"]
+    for (_, mine), (_, its), scale in zip(found, expected, [1, 8, 8, 8, 3, 8], strict=True):
+        np.testing.assert_allclose(mine, scale * its, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,12 +124,15 @@ def test_the_learning_rate_can_be_read(policy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "adan"}, "name: expected 'sgd', 'adam' or 'adamw', received 'adan'"),
+        ({"name": "adan"}, "name: expected 'sgd', 'adam' or 'muon', received 'adan'"),
         ({"learning_rate": 0.0}, "learning_rate: expected greater than 0, received 0.0"),
         ({"learning_rate": "1e-3"}, "learning_rate: expected a valid number, received '1e-3'"),
         ({"momentum": 1.0}, "momentum: expected less than 1, received 1.0"),
         ({"weight_decay": -1.0}, "weight_decay: expected greater than or equal to 0, received -1.0"),
-        ({"nesterov": True}, "unknown key 'nesterov'; expected one of: learning_rate, momentum, name"),
+        (
+            {"nesterov": True},
+            "unknown key 'nesterov'; expected one of: bias_scale, head_scale",
+        ),
     ],
 )
 def test_a_wrong_option_is_named(change, message):

@@ -15,8 +15,18 @@ from tests import tiny
 
 PARAMS: dict[str, Any] = {
     "model": {"name": "three_block_cnn", "filters": [4], "dropout": 0.2, "batch_norm_momentum": 0.9},
-    "optimizer": {"name": "adam", "learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.0},
+    "optimizer": {
+        "name": "adam",
+        "learning_rate": 0.02,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "bias_scale": 1.0,
+        "head_scale": 1.0,
+    },
     "schedule": {"name": "cosine", "warmup_epochs": 1, "final_fraction": 0.0},
+    "fine_tuning": {"head_epochs": 0, "learning_rate_scale": 0.1},
+    "l1": 0.0,
+    "l2": 0.0,
     "label_smoothing": 0.0,
     "epochs": 2,
     "batch_size": 8,
@@ -96,7 +106,8 @@ def test_the_model_normalizes_with_the_constants_of_the_training_records(records
 
 def test_the_history_has_a_row_per_epoch_and_the_schedules_learning_rates(trained):
     table = history(trained)
-    columns = ["epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+    measures = ["loss", "accuracy", "precision", "recall"]
+    columns = ["epoch", "learning_rate", *measures, *(f"val_{name}" for name in measures)]
     assert table.columns.tolist() == columns
     assert table["epoch"].tolist() == [1, 2]
     np.testing.assert_allclose(table["learning_rate"], [0.02 / 3, 0.02], atol=1e-6)
@@ -150,7 +161,9 @@ def test_a_model_trained_in_half_precision_gives_float32_probabilities(records, 
 def test_without_validation_images_there_is_no_validation_in_the_history(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
     run(records, tmp_path, patience=1)
-    assert history(tmp_path).columns.tolist() == ["epoch", "learning_rate", "loss", "accuracy"]
+    assert history(tmp_path).columns.tolist() == [
+        "epoch", "learning_rate", "loss", "accuracy", "precision", "recall"
+    ]  # fmt: skip
     assert len(history(tmp_path)) == 2
     assert load(tmp_path).output_shape == (None, 2)
 
@@ -195,7 +208,15 @@ def test_a_model_without_a_name_is_named_as_what_is_missing(records, tmp_path):
         ({"seed": 2**32}, "train.seed: expected less than "),
         ({"schedule": PARAMS["schedule"] | {"name": "step"}}, "train.schedule.name: expected 'constant'"),
         ({"schedule": PARAMS["schedule"] | {"warmup": 1}}, "Did you mean 'warmup_epochs'"),
-        ({"schedule": PARAMS["schedule"] | {"warmup_epochs": 2.5}}, "at most epochs = 2, received 2.5"),
+        ({"schedule": PARAMS["schedule"] | {"warmup_epochs": 2.5}}, "at most epochs = 2, received 0 and 2.5"),
+        (
+            {"fine_tuning": {"head_epochs": 2, "learning_rate_scale": 1}},
+            "at most epochs = 2, received 2 and 1.0",
+        ),
+        (
+            {"fine_tuning": {"head_epochs": 1, "learning_rate_scale": 1}},
+            "three_block_cnn has none: set it to 0",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named(records, tmp_path, change, message):
@@ -204,7 +225,7 @@ def test_a_wrong_parameter_is_named(records, tmp_path, change, message):
 
 
 def test_a_loss_that_is_not_finite_is_bad_input_and_leaves_no_model(records, tmp_path):
-    optimizer = {"name": "sgd", "learning_rate": 1e30, "momentum": 0.9, "weight_decay": 0.0}
+    optimizer = PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 1e30}
     with pytest.raises(errors.BadInput, match=r"lower train\.optimizer\.learning_rate"):
         run(records, tmp_path / "out", optimizer=optimizer)
     assert not (tmp_path / "out").exists()

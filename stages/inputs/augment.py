@@ -8,9 +8,11 @@ everything, so the same draws give the same pixels.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import pydantic
 import tensorflow as tf
 
+from stages.inputs import draws
 from stages.running import errors, paramfile
 
 
@@ -18,6 +20,7 @@ class Operation(paramfile.Section):
     """One augmentation with its strength."""
 
     draws: ClassVar[int]
+    turn: ClassVar[float | None] = None  # from view to view an image's draws go on by so much; None: anew
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Apply it; see the module."""
@@ -33,6 +36,21 @@ class FlipHorizontal(Operation):
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Apply it; see the module."""
         return _flipped(images, draws[:, 0] < self.probability, axis=2)
+
+
+class AlternatingFlip(Operation):
+    """Mirror left and right in every other view: a random half of the images in the even views, the
+    others in the odd ones, so that each pair of views shows both sides of every image.
+
+    Jordan, "94% on CIFAR-10 in 3.29 seconds" (arXiv:2404.00498).
+    """
+
+    draws: ClassVar[int] = 1
+    turn: ClassVar[float] = 0.5
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Apply it; see the module."""
+        return _flipped(images, draws[:, 0] < 0.5, axis=2)
 
 
 class FlipVertical(Operation):
@@ -187,6 +205,7 @@ def _pixels(values: tf.Tensor) -> tf.Tensor:
 
 
 OPERATIONS: dict[str, type[Operation]] = {
+    "alternating_flip": AlternatingFlip,
     "flip_horizontal": FlipHorizontal,
     "flip_vertical": FlipVertical,
     "translate": Translate,
@@ -213,6 +232,24 @@ def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operati
             raise errors.BadInput(f"item {position}: {errors.unknown('augmentation', name, OPERATIONS)}")
         operations.append(paramfile.check(OPERATIONS[name], options or {}, f"item {position}, {name}"))
     return operations
+
+
+def draw(operations: list[Operation], seed: int, view: int, images: np.ndarray) -> np.ndarray:
+    """The operations' draws for the given images of one view.
+
+    Args:
+        images: Image indices, int64 [N].
+
+    Returns:
+        float32 [N, sum of the operations' draws], in [0, 1).
+    """
+    turns = [operation.turn for operation in operations for _ in range(operation.draws)]
+    fresh = draws.uniform(seed, view, images, len(turns))
+    first = draws.uniform(seed, 0, images, len(turns)) if any(turns) else fresh
+    for column, turn in enumerate(turns):
+        if turn is not None:
+            fresh[:, column] = (first[:, column] + view * turn) % 1
+    return fresh
 
 
 def apply(operations: list[Operation], images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:

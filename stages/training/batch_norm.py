@@ -16,13 +16,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
         """Normalize; in training with the batch's statistics, which the moving ones follow."""
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        moving = tf.convert_to_tensor(self.moving_mean)
+        gamma = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(moving)
+        beta = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(moving)
         if not (training and self.trainable):
             outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 inputs,
                 gamma,
                 beta,
-                mean=tf.convert_to_tensor(self.moving_mean),
+                mean=moving,
                 variance=tf.convert_to_tensor(self.moving_variance),
                 epsilon=self.epsilon,
                 is_training=False,

@@ -1,7 +1,7 @@
 """Train a network epoch by epoch, watching a validation split."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -15,11 +15,31 @@ CHECKED_STEPS = 20  # between two looks at the loss; each waits for the device
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
 
 
+class Penalty(NamedTuple):
+    """What large kernels cost in training: `l1` times the sum of their absolute values, `l2` times
+    that of their squares. Histories show the loss without it."""
+
+    l1: float
+    l2: float
+
+    def __call__(self, variables: list[keras.Variable]) -> tf.Tensor | float:
+        """The cost, over the variables of more than one dimension."""
+        kernels = [tf.convert_to_tensor(variable) for variable in variables if len(variable.shape) > 1]
+        cost = 0.0
+        if self.l1:
+            cost += self.l1 * tf.add_n([tf.reduce_sum(tf.abs(kernel)) for kernel in kernels])
+        if self.l2:
+            cost += self.l2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+        return cost
+
+
 class Totals(NamedTuple):
-    """Sums over images, to be divided by their number."""
+    """Sums over images. A prediction is certain if its probability is above one half."""
 
     loss: Any
     correct: Any
+    certain: Any
+    certain_correct: Any
     images: Any
 
     def add(self, other: "Totals") -> "Totals":
@@ -27,25 +47,38 @@ class Totals(NamedTuple):
         return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def means(self, prefix: str = "") -> dict[str, float]:
-        """Loss and accuracy per image."""
-        images = float(self.images)
+        """Loss and accuracy per image; precision and recall as Keras's metrics of these names have
+        them, which count certain predictions alone."""
+        images, certain_correct = float(self.images), float(self.certain_correct)
         return {
             f"{prefix}loss": float(self.loss) / images,
             f"{prefix}accuracy": float(self.correct) / images,
+            f"{prefix}precision": certain_correct / max(float(self.certain), 1.0),
+            f"{prefix}recall": certain_correct / images,
         }
 
 
+NOTHING = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 class Trainer:
-    """Holds what the steps need: the network (uint8 images to logits), its optimizer and its loss."""
+    """Holds what the steps need: the network (uint8 images to logits), which of its variables are
+    trained, their optimizer and the loss."""
 
     def __init__(
-        self, network: keras.Model, optimizer: keras.optimizers.Optimizer, label_smoothing: float, jit: bool
+        self,
+        network: keras.Model,
+        variables: list[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        label_smoothing: float,
+        penalty: Penalty,
+        jit: bool,
     ):
-        self.network, self.optimizer = network, optimizer
+        self.network, self.variables, self.optimizer, self.penalty = network, variables, optimizer, penalty
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
-        optimizer.build(network.trainable_variables)
+        optimizer.build(variables)
         self._train_step = tf.function(self._train, jit_compile=jit, reduce_retracing=True)
         self._test_step = tf.function(self._test, jit_compile=jit, reduce_retracing=True)
 
@@ -53,10 +86,9 @@ class Trainer:
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
             totals = self._totals(labels, logits)
-            mean_loss = totals.loss / totals.images
-            scaled = self.optimizer.scale_loss(mean_loss)
-        variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+            cost = totals.loss / totals.images + self.penalty(self.variables)
+            scaled = self.optimizer.scale_loss(cost)
+        self.optimizer.apply(tape.gradient(scaled, self.variables), self.variables)
         return totals
 
     def _test(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
@@ -65,16 +97,22 @@ class Trainer:
     def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
         loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)
         correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
-        images = tf.cast(tf.shape(labels)[0], tf.float32)
-        return Totals(loss, tf.reduce_sum(tf.cast(correct, tf.float32)), images)
+        certain = tf.reduce_max(tf.nn.softmax(logits), axis=-1) > 0.5
+        return Totals(
+            loss,
+            _count(correct),
+            _count(certain),
+            _count(correct & certain),
+            tf.cast(tf.shape(labels)[0], tf.float32),
+        )
 
     def train_epoch(self, batches: Batches, images: int, label: str) -> dict[str, float]:
-        """One pass over `images` images; returns the mean loss and accuracy while it went.
+        """One pass over `images` images; returns what they were like while it went.
 
         Raises:
             errors.BadInput: the loss is no longer finite.
         """
-        totals, unshown = Totals(0.0, 0.0, 0.0), 0
+        totals, unshown = NOTHING, 0
         with progress.bar(images, label, "images") as bar:
             for step, (pixels, labels, _) in enumerate(batches):
                 totals = totals.add(self._train_step(pixels, labels))
@@ -86,8 +124,8 @@ class Trainer:
         return totals.means()
 
     def test(self, batches: Batches) -> dict[str, float]:
-        """The mean loss and accuracy of the network as it is, under "val_" names."""
-        totals = Totals(0.0, 0.0, 0.0)
+        """What the network as it is gives, under "val_" names."""
+        totals = NOTHING
         for pixels, labels, _ in batches:
             totals = totals.add(self._test_step(pixels, labels))
         return totals.means("val_")
@@ -96,6 +134,10 @@ class Trainer:
     def learning_rate(self) -> float:
         """Of the next step."""
         return float(self.optimizer.learning_rate)
+
+
+def _count(flags: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(flags, tf.float32))
 
 
 def _require_finite(loss: float, where: str) -> None:
@@ -114,33 +156,33 @@ def _show(bar: progress.Bar, totals: Totals, images: int, where: str) -> None:
 
 
 def fit(
-    trainer: Trainer,
+    trainers: Sequence[Trainer],
     train: Callable[[int], Batches],
     images: int,
     val: Callable[[], Batches] | None,
-    epochs: int,
     patience: int | None,
 ) -> list[dict[str, float]]:
-    """Train for some epochs; leave the network with the weights of its best validation accuracy.
+    """Train with one trainer per epoch, all of one network; leave it with its best weights by
+    validation accuracy.
 
     Args:
-        trainer: Holds the network.
+        trainers: The trainer of each epoch.
         train: Gives the batches of an epoch, counted from 0.
         images: How many images an epoch has.
         val: Gives the validation batches; without it the last weights stay.
-        epochs: At most so many.
         patience: Stop after so many epochs without a better validation accuracy; None never stops.
 
     Returns:
-        Per epoch: epoch (from 1), learning_rate (at its start), loss, accuracy, val_loss,
-        val_accuracy.
+        Per epoch: epoch (from 1), learning_rate (at its start), loss, accuracy, precision and
+        recall, and the latter four with "val_" before them; see `Totals.means`.
 
     Raises:
         errors.BadInput: the loss is no longer finite.
     """
     history: list[dict[str, float]] = []
     best_epoch, best_accuracy, best_weights = 0, -1.0, None
-    for epoch in range(epochs):
+    epochs, network = len(trainers), trainers[0].network
+    for epoch, trainer in enumerate(trainers):
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
         row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
         if val is not None:
@@ -149,15 +191,15 @@ def fit(
             print(f"epoch {epoch + 1}/{epochs}: validation accuracy {row['val_accuracy']:.4f}", flush=True)
             if row["val_accuracy"] > best_accuracy:
                 best_epoch, best_accuracy = epoch, row["val_accuracy"]
-                best_weights = trainer.network.get_weights()
+                best_weights = network.get_weights()
         history.append(row)
         if val is not None and patience is not None and epoch - best_epoch >= patience:
             print(f"stopping: no better validation accuracy for {patience} epochs")
             break
     if best_weights is not None:
-        trainer.network.set_weights(best_weights)
+        network.set_weights(best_weights)
         print(f"keeping the weights of epoch {best_epoch + 1}, validation accuracy {best_accuracy:.4f}")
     # The loss is seen before a step; without validation nothing has seen the last one's outcome.
-    if not all(np.isfinite(weights).all() for weights in trainer.network.get_weights()):
+    if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
     return history

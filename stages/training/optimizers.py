@@ -1,35 +1,68 @@
-"""Optimizers by name, from Keras."""
+"""Optimizers by name, with a learning rate of their own for biases and the last layer."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import pydantic
 
 from stages.running import paramfile
+from stages.training import muon
+
+KINDS: dict[str, type[keras.optimizers.Optimizer]] = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "muon": muon.Muon,
+}
 
 
 class Options(paramfile.Section):
     """Which optimizer, how strong. `learning_rate` is the schedule's peak."""
 
-    name: Literal["sgd", "adam", "adamw"]
+    name: Literal["sgd", "adam", "muon"]
     learning_rate: float = pydantic.Field(gt=0)
-    momentum: float = pydantic.Field(ge=0, lt=1)  # of sgd, which uses Nesterov's; adam has beta_1
+    momentum: float = pydantic.Field(ge=0, lt=1)  # Nesterov's, of sgd and muon; adam has beta_1
     weight_decay: float = pydantic.Field(ge=0)  # decoupled (arXiv:1711.05101), of kernels alone
+    bias_scale: float = pydantic.Field(ge=0)  # learning rate of biases and norms, times the others'
+    head_scale: float = pydantic.Field(ge=0)  # learning rate of the last layer, times the others'
 
 
 def build(
-    options: Options, schedule: keras.optimizers.schedules.LearningRateSchedule, policy: str
+    options: Options,
+    schedule: keras.optimizers.schedules.LearningRateSchedule,
+    policy: str,
+    network: keras.Model,
 ) -> keras.optimizers.Optimizer:
     """An optimizer that follows a schedule; under mixed_float16 it scales the loss by itself."""
-    decay = options.weight_decay or None
-    if options.name == "sgd":
-        momentum = options.momentum
-        optimizer = keras.optimizers.SGD(
-            schedule, momentum=momentum, nesterov=momentum > 0, weight_decay=decay
-        )
-    else:
-        kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[options.name]
-        optimizer = kind(schedule, weight_decay=decay or 0.0) if decay else keras.optimizers.Adam(schedule)
-    if decay:
+    settings: dict[str, Any] = {"weight_decay": options.weight_decay or None}
+    if options.name != "adam":
+        settings |= {"momentum": options.momentum, "nesterov": options.momentum > 0}
+    kind = _with_scales(KINDS[options.name], _scales(options, network))
+    optimizer = kind(schedule, **settings)
+    if options.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return keras.optimizers.LossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
+
+
+def _with_scales(
+    kind: type[keras.optimizers.Optimizer], scales: dict[str, float]
+) -> type[keras.optimizers.Optimizer]:
+    """The same optimizer with the learning rate of the variables at some paths scaled."""
+
+    class Scaled(kind):
+        def build(self, variables: list[keras.Variable]) -> None:
+            super().build(variables)
+            self.rates = [scales.get(variable.path, 1.0) for variable in variables]
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            rate = learning_rate * self.rates[self._get_variable_index(variable)]
+            super().update_step(gradient, variable, rate)
+
+    return Scaled
+
+
+def _scales(options: Options, network: keras.Model) -> dict[str, float]:
+    """Learning rate by variable path, relative to the schedule's."""
+    vectors = [variable for variable in network.trainable_variables if len(variable.shape) == 1]
+    scales = {variable.path: options.bias_scale for variable in vectors}
+    head = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Dense)][-1]
+    return scales | {head.kernel.path: options.head_scale}

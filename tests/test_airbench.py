@@ -1,0 +1,75 @@
+"""The airbench network: its size, its whitening and its identity start."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.models import airbench
+
+OPTIONS = airbench.Options(
+    widths=[64, 256, 256],
+    activation="relu",
+    whiten=True,
+    identity=True,
+    batch_norm_momentum=0.6,
+    logit_scale=1 / 9,
+    dropout=0.0,
+)
+
+
+def images(count=50, shape=(8, 8, 3)):
+    """Neighbouring pixels and channels go together, as in photographs."""
+    noise = np.random.default_rng(0).normal(size=(count, *shape))
+    return (noise.cumsum(axis=1).cumsum(axis=2) + 0.5 * noise[..., :1]).astype(np.float32)
+
+
+def test_at_its_own_widths_it_has_airbenchs_parameters():
+    model = airbench.build((32, 32, 3), 10, OPTIONS)
+    convolutions = 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+    assert sum(w.shape.num_elements() for w in model.trainable_variables) == (
+        convolutions + 2 * (64 + 256 + 256) + 2560
+    )
+    assert model.get_layer(airbench.WHITENING).output.shape == (None, 31, 31, 24)
+
+
+@settings(max_examples=10, deadline=None)
+@given(channels=st.sampled_from([1, 3]))
+def test_whitened_patches_are_uncorrelated_with_variance_1(channels):
+    shown = images(shape=(8, 8, channels))
+    filters = airbench.whitening_filters(shown)
+    half = 4 * channels
+    assert filters.shape == (2, 2, channels, 2 * half)
+    np.testing.assert_array_equal(filters[..., half:], -filters[..., :half])
+    responses = np.asarray(keras.ops.conv(shown, filters[..., :half], padding="valid"))
+    covariance = np.cov(responses.reshape(-1, half), rowvar=False)
+    np.testing.assert_allclose(covariance, np.eye(half), atol=0.05)
+
+
+def test_initialize_fixes_the_first_layer_and_passes_the_input_on():
+    model = airbench.build((8, 8, 3), 2, OPTIONS.model_copy(update={"widths": [32, 16]}))
+    airbench.initialize(model, images(), OPTIONS)
+    first, *others = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert not first.trainable
+    np.testing.assert_array_equal(first.get_weights()[0], airbench.whitening_filters(images()))
+    for layer in others:
+        passed = min(layer.kernel.shape[2:])
+        batch = np.random.default_rng(1).normal(size=(2, 5, 5, layer.kernel.shape[2])).astype(np.float32)
+        np.testing.assert_allclose(np.asarray(layer(batch))[..., :passed], batch[..., :passed], atol=1e-6)
+
+
+def test_each_start_can_be_turned_off():
+    plain = OPTIONS.model_copy(update={"whiten": False, "identity": False})
+    model = airbench.build((32, 32, 3), 10, plain)
+    before = model.get_weights()
+    airbench.initialize(model, images(), plain)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert model.get_layer(airbench.WHITENING).trainable
+
+
+@pytest.mark.parametrize(("widths", "size"), [([4], 3), ([4, 4], 5), ([4, 4, 4], 9)])
+def test_the_smallest_images_leave_one_pixel(widths, size):
+    options = OPTIONS.model_copy(update={"widths": widths})
+    assert airbench.build((size, size, 1), 3, options).output_shape == (None, 3)

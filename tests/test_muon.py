@@ -1,0 +1,84 @@
+"""Muon's updates are orthogonal, and only convolutions get them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.training import muon
+
+few = settings(max_examples=25, deadline=None)
+
+
+def matrix(rows, columns, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
+
+
+@few
+@given(rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_orthogonal_keeps_the_singular_vectors_of_the_svd(rows, columns, seed):
+    left, _, right = np.linalg.svd(given_matrix := matrix(rows, columns, seed), full_matrices=False)
+    inside = left.T @ muon.orthogonal(tf.constant(given_matrix)).numpy() @ right.T
+    off_diagonal = inside - np.diag(np.diag(inside))
+    assert np.abs(off_diagonal).max() < 0.05
+
+
+def test_orthogonal_draws_the_large_singular_values_to_about_1():
+    left, _, right = np.linalg.svd(matrix(48, 16), full_matrices=False)
+    for values in (np.ones(16), np.linspace(1, 4, 16), np.linspace(100, 300, 16)):
+        found = muon.orthogonal(tf.constant((left * values) @ right, tf.float32)).numpy()
+        singular = np.linalg.svd(found, compute_uv=False)
+        assert singular.min() > 0.5
+        assert singular.max() < 1.3
+
+
+def test_orthogonal_does_not_depend_on_which_side_is_longer():
+    wide = matrix(6, 20)
+    of_tall = muon.orthogonal(tf.constant(wide.T)).numpy()
+    np.testing.assert_allclose(muon.orthogonal(tf.constant(wide)).numpy(), of_tall.T, atol=0.02)
+
+
+def test_a_matrix_of_zeros_stays():
+    assert not muon.orthogonal(tf.zeros([5, 3])).numpy().any()
+
+
+def convolution(seed=0):
+    kernel = np.random.default_rng(seed).normal(size=(3, 3, 4, 8)).astype(np.float32)
+    return keras.Variable(kernel), kernel
+
+
+def test_a_kernel_is_scaled_and_then_moved_along_the_orthogonal_gradient():
+    weight, kernel = convolution()
+    _, gradient = convolution(seed=1)
+    muon.Muon(0.1, momentum=0.0).apply([tf.constant(gradient)], [weight])
+    scaled = kernel * np.sqrt(8) / np.linalg.norm(kernel)
+    step = muon.orthogonal(tf.constant(gradient.reshape(36, 8))).numpy().reshape(kernel.shape)
+    np.testing.assert_allclose(weight.numpy(), scaled - 0.1 * step, atol=1e-5)
+
+
+def test_momentum_looks_ahead_as_nesterovs_does():
+    weight, _ = convolution()
+    gradients = [convolution(seed)[1] for seed in (1, 2)]
+    optimizer = muon.Muon(0.1, momentum=0.5, nesterov=True)
+    optimizer.apply([tf.constant(gradients[0])], [weight])
+    before = weight.numpy()
+    optimizer.apply([tf.constant(gradients[1])], [weight])
+    velocity = 0.5 * gradients[0] + gradients[1]
+    direction = (gradients[1] + 0.5 * velocity).reshape(36, 8)
+    scaled = before * np.sqrt(8) / np.linalg.norm(before)
+    step = muon.orthogonal(tf.constant(direction)).numpy().reshape(before.shape)
+    np.testing.assert_allclose(weight.numpy(), scaled - 0.1 * step, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3)])
+def test_other_variables_get_the_steps_of_sgd(shape):
+    start, gradient = np.ones(shape, np.float32), np.full(shape, 0.3, np.float32)
+    found, expected = keras.Variable(start), keras.Variable(start)
+    settings = {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}
+    mine, its = muon.Muon(**settings), keras.optimizers.SGD(**settings)
+    for _ in range(3):
+        mine.apply([tf.constant(gradient)], [found])
+        its.apply([tf.constant(gradient)], [expected])
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
