@@ -7,6 +7,7 @@ then fine-tune it all. The backbones are described at https://keras.io/api/appli
 DVC does not see a file that `weights` names: after changing that file, rerun with `dvc repro -f train`.
 """
 
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -110,7 +111,9 @@ def _load(model: keras.Model, name: str, weights: str) -> None:
             f"train.model.weights: expected imagenet, none or a file of weights, found no file at {path}"
         )
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a hundred of them come before the one error
+            model.load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise errors.BadInput(
