@@ -14,7 +14,7 @@ BLOCK = 1 << 20  # bytes
 
 
 def fetch(url: str, md5: str | None) -> Path:
-    """The published file in the cache, fetched if it is not there and verified in any case.
+    """The published file in the cache, fetched if it is not there, and verified against its checksum.
 
     A server that is out of reach is noticed in seconds: Keras's own download waits without bound.
 
