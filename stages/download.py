@@ -4,7 +4,6 @@ Reads the network, a registry, a local archive or the cache; writes data/raw.
 """
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,13 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-import platformdirs
 import pydantic
 
 from stages.datasets import cifar10, digits, fashion_mnist
 from stages.datasets import tfds as tfds_datasets
 from stages.running import command, errors, outputs, paramfile
-from stages.sources import archives, origin, packages
+from stages.sources import archives, cache, origin, packages
 
 DATASETS: dict[str, ModuleType] = {"cifar10": cifar10, "digits": digits, "fashion_mnist": fashion_mnist}
 # A slow origin is better than none, and worse than any mirror.
@@ -52,7 +50,7 @@ def download(params: Params, raw: Path) -> None:
     Raises:
         errors.BadInput: no source could be reached, or what arrived is not what was published.
     """
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    cache.folder().mkdir(parents=True, exist_ok=True)
     if params.dataset.startswith("tfds:"):
         published = _prepared(params)
         files = {file.name: _digest(file, "sha256") for file in sorted(published.iterdir())}
@@ -65,15 +63,9 @@ def download(params: Params, raw: Path) -> None:
         outputs.write_json(partial / "manifest.json", {"dataset": params.dataset, "files": files})
 
 
-def cache_folder() -> Path:
-    """Where fetched bytes outlive the stage: $IMAGE_PIPELINE_CACHE, or the user's cache folder."""
-    default = platformdirs.user_cache_path("image-classification-pipeline")
-    return Path(os.environ.get("IMAGE_PIPELINE_CACHE") or default)
-
-
 def _published(params: Params) -> Path:
     """A folder in the cache with the dataset's published files, verified now."""
-    dataset, cached = DATASETS[params.dataset], cache_folder() / params.dataset
+    dataset, cached = DATASETS[params.dataset], cache.folder() / params.dataset
     if params.archive is not None:
         _store(dataset, archives.members(Path(params.archive).expanduser()), params.archive, cached)
     elif _is_complete(dataset.FILES, cached):
@@ -89,7 +81,7 @@ def _fetch(params: Params, dataset: ModuleType, cached: Path) -> None:
     """Fill the cache from the first route that works."""
     failures = []
     for route in ROUTES[params.source]:
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="fetching-") as scratch:
+        with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="fetching-") as scratch:
             try:
                 fetched = _archives(route, params.dataset, dataset, Path(scratch))
                 _store(dataset, _members(fetched), route, cached)
@@ -128,7 +120,7 @@ def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: st
     The scratch folder has a name of its own, since other checkouts share the cache.
     """
     missing = dict(dataset.FILES)
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="unpacking-") as scratch:
+    with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="unpacking-") as scratch:
         fresh = Path(scratch) / cached.name
         fresh.mkdir()
         for name, content in dataset.unpack(members):
@@ -178,7 +170,7 @@ def _prepared(params: Params) -> Path:
         return folder
     if params.source == "mirror":
         raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
-    name, data_dir = params.dataset.removeprefix("tfds:"), cache_folder() / "tfds"
+    name, data_dir = params.dataset.removeprefix("tfds:"), cache.folder() / "tfds"
     for url in tfds_datasets.urls(name, data_dir)[:1]:
         origin.probe(url)
     return tfds_datasets.prepare(name, data_dir)

@@ -79,11 +79,12 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     it consists of Keras's own layers. Without validation images the last weights are kept.
 
     Raises:
-        errors.BadInput: bad records, an unknown model or option, images too small for it, a GPU that
-            is not there, or a loss that is no longer finite.
+        errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
+            in another way than it needs, a GPU that is not there, or a loss that is no longer finite.
     """
     architecture, options = _architecture(params.model)
     train_manifest, val_manifest = (tfrecord.read_manifest(folder) for folder in (train_records, val_records))
+    _require_normalization(architecture, params.model["name"], train_manifest["normalization"]["method"])
     chosen = hardware.select(params.device, params.precision)
     keras.mixed_precision.set_dtype_policy(chosen.precision)
     keras.utils.set_random_seed(params.seed)
@@ -130,6 +131,16 @@ def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]
         raise errors.unknown("model", str(name), known)
     module = importlib.import_module(f"stages.models.{name}")
     return module, paramfile.check(module.Options, options, "train.model")
+
+
+def _require_normalization(architecture: ModuleType, name: str, received: str) -> None:
+    """An architecture that scales pixels itself says in NORMALIZE what it has to be given."""
+    expected = getattr(architecture, "NORMALIZE", received)
+    if received != expected:
+        raise errors.BadInput(
+            f"{name} expects records with normalize: {expected}, received {received};"
+            f" set records.normalize to {expected}"
+        )
 
 
 def _with_pixels_in(network: keras.Model, manifest: dict[str, Any]) -> tuple[keras.Model, keras.Model]:

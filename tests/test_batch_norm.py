@@ -132,3 +132,20 @@ def test_the_stock_model_consists_of_layers_of_keras_alone_and_leaves_the_other_
     ]
     fused = [layer for layer in layers_of(model) if isinstance(layer, batch_norm.BatchNormalization)]
     assert len(fused) == 2
+
+
+class Doubled(keras.Model):
+    """A network of a class that only this project knows."""
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_model_of_another_class_becomes_a_plain_one_with_its_name_and_weights():
+    inputs = keras.Input((3,))
+    inner = Doubled(inputs, keras.layers.Dense(2)(inputs), name="inner")
+    stock = batch_norm.with_stock_layers(keras.Model(inputs, inner(inputs)))
+    plain = stock.get_layer("inner")
+    assert type(plain) is type(stock)
+    for found, expected in zip(plain.get_weights(), inner.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)

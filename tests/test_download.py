@@ -308,10 +308,3 @@ def test_an_unknown_source_is_refused_with_those_there_are():
     values = {"dataset": "cifar10", "source": "fast", "archive": None}
     with pytest.raises(errors.BadInput, match="expected 'auto', 'origin' or 'mirror', received 'fast'"):
         paramfile.check(download.Params, values, "download")
-
-
-def test_the_cache_is_in_the_users_folder_unless_the_environment_says_otherwise(monkeypatch, tmp_path):
-    assert download.cache_folder() == tmp_path / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", "")
-    assert download.cache_folder().name == "image-classification-pipeline"

@@ -1,20 +1,22 @@
 """Every architecture builds, runs, saves and says when images are too small for it."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stages import train
-from stages.models import three_block_cnn
+from stages.models import dense, simple_cnn, three_block_cnn
 from stages.running import errors
 from stages.training import batch_norm
 
 NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.py"))
 
 # Options that make each architecture small, and images that are large enough for it then.
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "airbench": {
         "widths": [4, 6],
         "activation": "relu",
@@ -24,7 +26,10 @@ OPTIONS = {
         "logit_scale": 0.1,
         "dropout": 0.0,
     },
+    "dense": {"units": [6, 5], "dropout": 0.5},
+    "simple_cnn": {"filters": [4, 6], "kernel_size": 3, "units": [5], "dropout": 0.5},
     "three_block_cnn": {"filters": [4, 6], "dropout": 0.5, "batch_norm_momentum": 0.9},
+    "transfer": {"backbone": "VGG16", "weights": None, "image_size": 32, "dropout": 0.5},
 }
 IMAGE_SHAPE = (12, 14, 3)
 
@@ -72,7 +77,28 @@ def test_a_saved_model_is_loaded_without_this_project_and_gives_the_same(tmp_pat
     np.testing.assert_allclose(loaded.predict(batch, verbose=0), model.predict(batch, verbose=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", NAMES)
+def test_an_optimizer_step_changes_every_weight_matrix(name, policy):
+    keras.mixed_precision.set_dtype_policy(policy)
+    model = build(name)
+    before = kernels(model)
+    with tf.GradientTape() as tape:
+        logits = model(images(8), training=False)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(np.arange(8) % 2, logits))
+    variables = model.trainable_variables
+    keras.optimizers.SGD(0.01).apply(tape.gradient(loss, variables), variables)
+    after = kernels(model)
+    assert len(after) > 1
+    for old, new in zip(before, after, strict=True):
+        assert np.isfinite(new).all() and not np.array_equal(old, new)
+
+
+def kernels(model):
+    return [variable.numpy() for variable in model.trainable_variables if "kernel" in variable.name]
+
+
+@pytest.mark.parametrize("name", ["simple_cnn", "three_block_cnn"])
 def test_images_that_are_too_small_are_bad_input(name):
     with pytest.raises(errors.BadInput, match=rf"{name}.*at least \d+x\d+ pixels, received 14x1.*image_size"):
         build(name, image_shape=(14, 1, 3))
@@ -90,6 +116,62 @@ def test_the_three_block_network_has_the_parameters_it_says():
     assert sum(weight.shape.num_elements() for weight in model.trainable_variables) == 288_995
 
 
+def shapes(model, kind):
+    return [layer.output.shape[1:] for layer in model.layers if isinstance(layer, kind)]
+
+
+def test_the_dense_network_has_the_parameters_it_says():
+    model = dense.build((28, 28, 1), 10, dense.Options(units=[128], dropout=0.2))
+    assert model.count_params() == 101_770
+    assert [layer.count_params() for layer in model.layers if layer.weights] == [
+        784 * 128 + 128,
+        128 * 10 + 10,
+    ]
+
+
+def test_the_dense_network_without_hidden_layers_is_softmax_regression():
+    model = dense.build((28, 28, 1), 10, dense.Options(units=[], dropout=0.2))
+    assert model.count_params() == 784 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters", "convolved", "pooled", "flat", "parameters"),
+    [
+        ((28, 28, 1), [64, 64], [(26, 26, 64), (11, 11, 64)], [(13, 13, 64), (5, 5, 64)], 1_600, 243_786),
+        ((32, 32, 3), [32, 64], [(30, 30, 32), (13, 13, 64)], [(15, 15, 32), (6, 6, 64)], 2_304, 315_722),
+    ],
+)
+def test_the_simple_network_has_the_shapes_and_parameters_it_says(
+    shape, filters, convolved, pooled, flat, parameters
+):
+    options = simple_cnn.Options(filters=filters, kernel_size=3, units=[128], dropout=0.25)
+    model = simple_cnn.build(shape, 10, options)
+    assert shapes(model, keras.layers.Conv2D) == convolved
+    assert shapes(model, keras.layers.MaxPooling2D) == pooled
+    assert shapes(model, keras.layers.Flatten) == [(flat,)]
+    assert shapes(model, keras.layers.Dense) == [(128,), (10,)]
+    assert model.count_params() == parameters
+
+
+@pytest.mark.parametrize("name", ["dense", "simple_cnn"])
+def test_the_dropout_is_applied_after_every_block_with_the_given_rate(name):
+    layers = build(name).layers
+    rates = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    assert rates == [0.5] * {"dense": 2, "simple_cnn": 3}[name]
+    assert isinstance(layers[-2], keras.layers.Dropout)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+@pytest.mark.parametrize("convolutions", [1, 2, 3])
+def test_the_smallest_images_for_some_convolutions_are_just_large_enough(convolutions, kernel_size):
+    options = simple_cnn.Options(filters=[2] * convolutions, kernel_size=kernel_size, units=[], dropout=0.0)
+    size = simple_cnn.smallest_size(convolutions, kernel_size)
+    model = simple_cnn.build((size, size, 1), 2, options)
+    assert shapes(model, keras.layers.Flatten) == [(2,)]
+    with pytest.raises(errors.BadInput, match=f"at least {size}x{size} pixels, received {size}x{size - 1}"):
+        simple_cnn.build((size, size - 1, 1), 2, options)
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
 def test_the_smallest_images_for_some_blocks_are_just_large_enough(blocks):
     options = DEFAULT.model_copy(update={"filters": [2] * blocks})
@@ -100,8 +182,22 @@ def test_the_smallest_images_for_some_blocks_are_just_large_enough(blocks):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"filters": []}, {"filters": [0]}, {"dropout": 1.0}, {"batch_norm_momentum": -0.1}]
+    ("name", "wrong"),
+    [
+        ("dense", {"units": [0]}),
+        ("dense", {"dropout": 1.0}),
+        ("simple_cnn", {"filters": []}),
+        ("simple_cnn", {"kernel_size": 0}),
+        ("simple_cnn", {"units": [1.5]}),
+        ("three_block_cnn", {"filters": []}),
+        ("three_block_cnn", {"filters": [0]}),
+        ("three_block_cnn", {"dropout": 1.0}),
+        ("three_block_cnn", {"batch_norm_momentum": -0.1}),
+        ("transfer", {"backbone": "ResNet5"}),
+        ("transfer", {"image_size": 31}),
+        ("transfer", {"dropout": -0.1}),
+    ],
 )
-def test_options_out_of_range_are_bad_input(wrong):
+def test_options_out_of_range_are_bad_input(name, wrong):
     with pytest.raises(errors.BadInput, match=f"train.model.{next(iter(wrong))}"):
-        train._architecture({"name": "three_block_cnn", **DEFAULT.model_dump(), **wrong})
+        train._architecture({"name": name, **OPTIONS[name], **wrong})

@@ -37,6 +37,10 @@ PARAMS: dict[str, Any] = {
     "seed": 0,
 }
 
+TRANSFER = {
+    "name": "transfer", "backbone": "MobileNetV3Small", "weights": None, "image_size": 32, "dropout": 0.2
+}  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _fresh_keras():
@@ -177,6 +181,35 @@ def test_patience_stops_the_training(records, tmp_path):
     unmoving = PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 1e-30}
     run(records, tmp_path, epochs=9, patience=2, optimizer=unmoving)
     assert len(history(tmp_path)) < 9
+
+
+@pytest.mark.parametrize(
+    ("model", "normalize"),
+    [
+        ({"name": "dense", "units": [6], "dropout": 0.2}, "unit"),
+        (
+            {"name": "simple_cnn", "filters": [4], "kernel_size": 3, "units": [5], "dropout": 0.2},
+            "standardize",
+        ),
+        (TRANSFER, "none"),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else None,
+)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_every_architecture_trains_and_gives_probabilities(tmp_path, model, normalize, precision):
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays"), normalize=normalize)
+    run(records, tmp_path / "out", model=model, precision="mixed_bfloat16")
+    assert len(history(tmp_path / "out")) == 2
+    probabilities = load(tmp_path / "out").predict(np.zeros((3, 8, 8, 1), np.uint8), verbose=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    with zipfile.ZipFile(tmp_path / "out" / "model" / "model.keras") as archive:
+        assert b"stages" not in archive.read("config.json")
+
+
+def test_records_that_are_not_normalized_as_an_architecture_needs_are_bad_input(records, tmp_path):
+    with pytest.raises(errors.BadInput, match=r"received standardize; set records\.normalize to none"):
+        run(records, tmp_path / "out", model=TRANSFER)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

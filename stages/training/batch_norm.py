@@ -44,8 +44,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def with_stock_layers(model: keras.Model) -> keras.Model:
-    """The same model and weights with Keras's own layer in place of every fused one."""
+    """The same model and weights with Keras's own layer in place of every fused one.
+
+    A model of another class than Keras's own becomes a plain one, too.
+    """
     clone = keras.models.clone_model(model, clone_function=_stock)
+    if not isinstance(clone, keras.Sequential):
+        clone = keras.Model(clone.input, clone.output, name=clone.name)
     clone.set_weights(model.get_weights())
     return clone
 

@@ -1,0 +1,189 @@
+"""Transfer learning: a network of Keras Applications without its top, and a new head for these classes.
+
+For few images, or for photographs: what the backbone learned on ImageNet is reused. The recipe is Keras's
+(https://keras.io/guides/transfer_learning/): train the head while the layer named "backbone" is frozen,
+then fine-tune it all. The backbones are described at https://keras.io/api/applications/.
+
+DVC does not see a file that `weights` names: after changing that file, rerun with `dvc repro -f train`.
+"""
+
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import pydantic
+
+from stages.running import errors, paramfile
+from stages.sources import pretrained
+
+NORMALIZE = "none"  # what records.normalize has to be: the network scales pixels as its backbone expects
+
+PUBLISHED = "https://storage.googleapis.com/tensorflow/keras-applications/"
+SMALLEST = 32  # pixels of height and width that every backbone takes
+
+BGR_MEANS = [103.939, 116.779, 123.68]  # of ImageNet's pixels, as Keras Applications subtracts them
+
+
+class Backbone(NamedTuple):
+    """An architecture of Keras Applications, and its weights without the top, trained on ImageNet."""
+
+    create: Callable[..., keras.Model]
+    scale: Callable[[keras.KerasTensor], keras.KerasTensor]  # from pixels 0..255, RGB, float32
+    weights: str  # where below PUBLISHED
+    md5: str | None  # as Keras Applications has it
+
+
+class Options(paramfile.Section):
+    """What can be set about it."""
+
+    backbone: str  # a key of BACKBONES
+    weights: str | None  # "imagenet", a file with weights of the backbone, or "none": random ones
+    image_size: int = pydantic.Field(ge=SMALLEST)  # pixels; images are resized to this height and width
+    dropout: float = pydantic.Field(ge=0, lt=1)  # share of the features dropped before the head
+
+    @pydantic.field_validator("backbone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BACKBONES:
+            raise errors.unknown("backbone", name, BACKBONES)
+        return name
+
+
+class _InferenceMode(keras.Model):
+    """A model whose layers stay in inference mode while the model around it is in training.
+
+    Batch normalization then keeps its statistics while its weights are fine-tuned. Calling the layer
+    with `training=False` says the same, but a surrounding model that is called with True overrules it.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs, as in inference."""
+        return super().call(inputs, training=False, mask=mask)
+
+
+def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
+    """Build the network for pixels 0..255, up to its logits.
+
+    Resizing (bilinear, to a square), grey to three channels, the backbone's own preprocessing, the
+    backbone, global average pooling, dropout, a dense layer.
+
+    Args:
+        image_shape: (H, W, C) with C of 1, grey, or 3, RGB.
+        num_classes: K.
+        options: See `Options`.
+
+    Returns:
+        A model from float [B, H, W, C] to float32 [B, K]; its layer "backbone" is a model.
+
+    Raises:
+        errors.BadInput: another number of channels, or weights that cannot be fetched or do not fit.
+    """
+    if (channels := image_shape[-1]) not in (1, 3):
+        raise errors.BadInput(f"transfer expects images of 1 or 3 channels, received {channels}")
+    size = options.image_size
+    inputs = keras.Input(image_shape, name="images")
+    x = keras.layers.Resizing(size, size, dtype="float32")(inputs)
+    if channels == 1:
+        x = keras.layers.Concatenate(dtype="float32")([x, x, x])
+    x = BACKBONES[options.backbone].scale(x)
+    x = _backbone(options)(x, training=False)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dropout(options.dropout)(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32")(x)
+    return keras.Model(inputs, logits, name="transfer")
+
+
+def _backbone(options: Options) -> keras.Model:
+    shape = (options.image_size, options.image_size, 3)
+    model = BACKBONES[options.backbone].create(include_top=False, weights=None, input_shape=shape)
+    if options.weights is not None and options.weights != "none":
+        _load(model, options.backbone, options.weights)
+    return _InferenceMode(model.input, model.output, name="backbone")
+
+
+def _load(model: keras.Model, name: str, weights: str) -> None:
+    path = _published(name) if weights == "imagenet" else Path(weights).expanduser()
+    if not path.is_file():
+        raise errors.BadInput(
+            f"train.model.weights: expected imagenet, none or a file of weights, found no file at {path}"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a hundred of them come before the one error
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise errors.BadInput(
+            f"train.model.weights: expected weights of {name} without its top, in a file"
+            f" .weights.h5, .keras or .h5; received {path}, which does not fit: {reason}"
+        ) from error
+
+
+def _published(name: str) -> Path:
+    backbone = BACKBONES[name]
+    try:
+        return pretrained.fetch(PUBLISHED + backbone.weights, backbone.md5)
+    except errors.BadInput as error:
+        raise errors.BadInput(
+            f"could not fetch the weights of {name}: {error};"
+            " a copy you have can be used: set train.model.weights to its path"
+        ) from error
+
+
+def _as_they_are(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """For backbones that scale pixels themselves."""
+    return pixels
+
+
+def _to_unit_range(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """0..255 becomes -1..1."""
+    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
+
+
+def _to_centered_bgr(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """As Caffe had it: channels reversed, means subtracted, not scaled."""
+    bgr = keras.ops.flip(pixels, axis=-1)
+    return keras.layers.Rescaling(1.0, offset=[-mean for mean in BGR_MEANS], dtype="float32")(bgr)
+
+
+BACKBONES = {
+    "EfficientNetV2B0": Backbone(
+        keras.applications.EfficientNetV2B0,
+        _as_they_are,
+        "efficientnet_v2/efficientnetv2-b0_notop.h5",
+        "893217f2bb855e2983157299931e43ff",
+    ),
+    "MobileNetV2": Backbone(
+        keras.applications.MobileNetV2,
+        _to_unit_range,
+        "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        None,
+    ),
+    "MobileNetV3Small": Backbone(
+        keras.applications.MobileNetV3Small,
+        _as_they_are,
+        "mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        "d3e8ec802a04aa4fc771ee12a9a9b836",
+    ),
+    "ResNet50": Backbone(
+        keras.applications.ResNet50,
+        _to_centered_bgr,
+        "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "4d473c1dd8becc155b73f8504c6f6626",
+    ),
+    "ResNet50V2": Backbone(
+        keras.applications.ResNet50V2,
+        _to_unit_range,
+        "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "fac2f116257151a9d068a22e544a4917",
+    ),
+    "VGG16": Backbone(
+        keras.applications.VGG16,
+        _to_centered_bgr,
+        "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "6d6bbae143d832006294945121d1f1fc",
+    ),
+}
