@@ -50,9 +50,9 @@ def paired(base_right: np.ndarray, head_right: np.ndarray) -> Difference:
     count = len(base_right)
     base, head = both + broke, both + fixed
     margins = np.sqrt(float(head) * (count - head) * base * (count - base))
-    association = both * neither - fixed * broke
+    association = float(both * neither - fixed * broke)
     if association > 0:
-        association = max(association - count / 2, 0)
+        association = max(association - count / 2, 0.0)
     low, high = _newcombe(base, count, head, count, association / margins if margins else 0.0)
     return Difference(base / count, head / count, low, high, float(p), fixed, broke)
 
@@ -89,17 +89,24 @@ def adjust(p_values: Sequence[float]) -> np.ndarray:
     return stats.false_discovery_control(p_values) if p_values else np.empty(0)
 
 
+def interval(right: int, images: int) -> tuple[float, float]:
+    """Wilson's score interval of an accuracy (Journal of the American Statistical Association 22, 1927).
+
+    Args:
+        right: How many images the model has right.
+        images: Of how many, at least one.
+    """
+    found = stats.binomtest(right, images).proportion_ci(1 - SIGNIFICANCE, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def _newcombe(
     base: int, base_images: int, head: int, head_images: int, correlation: float
 ) -> tuple[float, float]:
     """Two Wilson intervals made one of their difference, head less base, by square and add."""
     shares = np.array([base / base_images, head / head_images])
-    wilson = [
-        stats.binomtest(right, images).proportion_ci(1 - SIGNIFICANCE, method="wilson")
-        for right, images in ((base, base_images), (head, head_images))
-    ]
-    below = shares - [interval.low for interval in wilson]
-    above = [interval.high for interval in wilson] - shares
+    lows, highs = np.transpose([interval(base, base_images), interval(head, head_images)])
+    below, above = shares - lows, highs - shares
     change = shares[1] - shares[0]
     return (
         float(change - _square_and_add(above[0], below[1], correlation)),
