@@ -20,7 +20,9 @@ def stale(repo: Repo) -> dict[str, dict[str, str]]:
     """
     stages = repo.index.stages
     made = {out.fs_path: out for stage in stages for out in stage.outs if out.use_cache}
-    found = {stage.addressing: dict(_reasons(stage, made)) for stage in stages}
+    # DVC's own `addressing` names a stage by the way to it from the current folder.
+    names = [getattr(stage, "name", None) or stage.path_in_repo for stage in stages]
+    found = {name: dict(_reasons(stage, made)) for name, stage in zip(names, stages, strict=True)}
     return {name: reasons for name, reasons in found.items() if reasons}
 
 
@@ -42,9 +44,12 @@ def _reasons(stage: Any, made: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _flat(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A file's own status, or that of each changed value in a params file."""
+    """A file's own status, or that of each changed section of a params file."""
     for path, how in status.items():
-        yield from how.items() if isinstance(how, dict) else [(path, how)]
+        if isinstance(how, dict):
+            yield from ((f"{path}:{section}", change) for section, change in how.items())
+        else:
+            yield path, how
 
 
 def read(content: bytes | None, where: str) -> dict[str, dict]:

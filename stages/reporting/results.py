@@ -128,9 +128,13 @@ def _history(content: bytes | None, where: str) -> pd.DataFrame | None:
 def _csv(content: bytes, where: str) -> pd.DataFrame:
     """Text as it stands: a class may be called NA."""
     try:
-        return pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, na_filter=False)
+        table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, na_filter=False)
     except ValueError as error:  # what pandas raises for empty, ragged and undecodable files derives from it
-        raise errors.BadInput(f"{where}: expected a table, received {_start(content)}: {error}") from error
+        said = str(error).strip()
+        raise errors.BadInput(f"{where}: expected a table, received {_start(content)}: {said}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus columns for names of the rows
+        raise errors.BadInput(f"{where}: expected a table, received more values than columns {list(table)}")
+    return table
 
 
 def _start(content: bytes) -> str:
