@@ -331,7 +331,7 @@ def test_other_test_images_are_not_paired(project, report):
         "Fisher's exact test of two proportions, because the test images differ (base has 200, head 200, both"
         in text
     )
-    assert "| class | recall, base | head | points | p |" in text
+    assert "| class | recall, base | head | points | p, adjusted |" in text
 
 
 def test_an_added_class_is_named_and_the_shared_images_counted(project, report):
@@ -342,6 +342,9 @@ def test_an_added_class_is_named_and_the_shared_images_counted(project, report):
     assert "because the classes differ (added `newt`)" in text
     assert "Images of the 200 that both have: 0 fixed, 10 broke." in text
     assert "of 2 classes that both have" in text
+    text = report("--base", "HEAD", "--head", "main")[1]
+    assert "because the classes differ (removed `newt`)" in text
+    assert "Images of the 200 that both have: 10 fixed, 0 broke." in text
 
 
 def test_another_dataset_is_not_paired_though_its_classes_are_called_the_same(project, report):
@@ -458,8 +461,13 @@ def test_a_folder_that_is_no_repository_is_bad_input(tmp_path, report, monkeypat
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--base", "main", "--max-drop", "2"], ["--base", "main", "--picture-url", "x"]],
-    ids=["no base", "no share", "no picture"],
+    [
+        [],
+        ["--base", "main", "--max-drop", "2"],
+        ["--base", "main", "--min-accuracy", "high"],
+        ["--base", "main", "--picture-url", "x"],
+    ],
+    ids=["no base", "no share", "no number", "no picture"],
 )
 def test_bad_usage_has_the_status_of_bad_input(project, report, arguments):
     status, text, said = report(*arguments)

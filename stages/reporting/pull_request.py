@@ -6,6 +6,7 @@ too; 2 is bad input or usage, without a report.
 """
 
 import argparse
+import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -53,7 +54,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"expected a share in 0..1, received {text}")
     return share

@@ -16,14 +16,14 @@ Read = Callable[[str], bytes | None]  # a path below the project's folder -> its
 
 
 @contextmanager
-def project(folder: Path) -> Iterator[Repo]:
-    """Open the DVC project in `folder`.
+def project(folder: Path, config: dict | None = None) -> Iterator[Repo]:
+    """Open the DVC project in `folder`, with DVC settings of its own on top.
 
     Raises:
         errors.BadInput: it is not one, or not in Git, or its files are not as DVC expects them.
     """
     try:
-        with Repo(str(folder)) as repo:
+        with Repo(str(folder), config=config) as repo:
             if isinstance(repo.scm, NoSCM) or repo.scm.no_commits:
                 raise errors.BadInput(f"expected a Git repository with a commit, received {folder}")
             yield repo
@@ -53,7 +53,8 @@ def checkout(repo: Repo, commit: str) -> Iterator[Repo]:
         tree = Path(folder, "tree")
         _git(repo, "worktree", "add", "--quiet", "--detach", str(tree), commit)
         try:
-            with project(tree / _git(repo, "rev-parse", "--show-prefix")) as opened:
+            config = {"core": {"site_cache_dir": str(Path(folder, "site"))}}  # leave nothing in /var/tmp
+            with project(tree / _git(repo, "rev-parse", "--show-prefix"), config) as opened:
                 yield opened
         finally:
             _git(repo, "worktree", "remove", "--force", str(tree))

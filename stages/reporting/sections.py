@@ -80,7 +80,7 @@ def verdict(base: results.Results | None, head: results.Results, other_dataset: 
     else:
         found = comparison.independent(base.right, base.images, head.right, head.images)
         method = f"Fisher's exact test of two proportions, because {reason}"
-    counts = "" if shared is None or shared.empty else _fixed_and_broke(shared, head.images)
+    counts = "" if shared is None or shared.empty else _fixed_and_broke(shared, all_of_them=reason is None)
     return (
         f"{VERDICTS[found.verdict]}: accuracy {markdown.percent(found.base)} → "
         f"{markdown.percent(found.head)}, {markdown.points(found.change)} percentage points, 95 % interval "
@@ -113,7 +113,14 @@ def classes(base: results.Results | None, head: results.Results, other_dataset: 
     ]
     clear = int(np.sum(adjusted < comparison.SIGNIFICANCE))
     test = "McNemar's exact test" if paired else "Fisher's exact test"
-    headers = ["class", "recall, base", "head", "points", *(["fixed", "broke"] if paired else []), "p"]
+    headers = [
+        "class",
+        "recall, base",
+        "head",
+        "points",
+        *(["fixed", "broke"] if paired else []),
+        "p, adjusted",
+    ]
     text = [
         "### Classes",
         f"Recall changed by more than its noise in {clear} of {len(names)} classes that both have: {test} "
@@ -256,10 +263,10 @@ def _shared(base: results.Results, head: results.Results) -> pd.DataFrame | None
     )
 
 
-def _fixed_and_broke(shared: pd.DataFrame, images: int) -> str:
+def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:
     fixed = int((~shared["base_right"] & shared["head_right"]).sum())
     broke = int((shared["base_right"] & ~shared["head_right"]).sum())
-    where = "" if len(shared) == images else f" of the {len(shared):,} that both have"
+    where = "" if all_of_them else f" of the {len(shared):,} that both have"
     return f"Images{where}: {fixed:,} fixed, {broke:,} broke. "
 
 
