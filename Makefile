@@ -1,7 +1,8 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
+# make -s report BASE=main               compare with a revision: Markdown on standard output
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro test lint format lock clean
+.PHONY: repro report test lint format lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -11,6 +12,11 @@ export DVC_NO_ANALYTICS := 1
 
 repro: .venv/$(REQUIREMENTS)
 	.venv/bin/dvc repro
+
+BASE ?= main
+
+report: .venv/$(REQUIREMENTS)
+	@.venv/bin/python -m stages.reporting.pull_request --base '$(BASE)'
 
 test: .venv/requirements-dev.txt
 	.venv/bin/python -m pytest

@@ -72,6 +72,12 @@ def test_a_stage_imports_no_other_stage(stage):
     assert not {file for file in project_files(f"stages/{stage}.py") if Path(file).parent == Path("stages")}
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_reruns_for_a_change_to_the_report(stage):
+    assert "stages/reporting/pull_request.py" not in project_files(f"stages/{stage}.py")
+    assert "stages/reporting/comparison.py" not in project_files(f"stages/{stage}.py")
+
+
 @pytest.mark.parametrize("pattern", ["download.py", "subset.py", "datasets/*.py", "reporting/*.py"])
 def test_does_not_need_tensorflow(pattern):
     files = {str(path) for path in Path("stages").glob(pattern)}

@@ -1,0 +1,72 @@
+"""Text for GitHub and GitLab: names that cannot be mistaken for markup, tables that fold."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+PLAIN = re.compile(r"[\w./:+,=()%-]+( [\w./:+,=()%-]+)*")
+OPEN_ROWS = 12  # a longer table is folded
+MOST_ROWS = 100  # and cut here: GitHub takes comments of 65,536 characters
+
+
+def name(text: object) -> str:
+    """A name or value as code, character for character, in running text or in a table's cell.
+
+    Code keeps # and @ from becoming links. A code span cannot hold every character in a table's
+    cell; what it might not goes into a code element, as character references.
+    """
+    text = str(text)
+    if PLAIN.fullmatch(text):
+        return f"`{text}`"
+    return f"<code>{re.sub(r'[^A-Za-z0-9]', _reference, text)}</code>" if text else ""
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], summary: str) -> str:
+    """Rows below headers; a long table is folded behind its summary."""
+    text = cut(headers, rows)
+    return fold(f"{summary} ({len(rows):,} rows)", text) if len(rows) > OPEN_ROWS else text
+
+
+def cut(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The first rows below headers, the first column to the left, the others to the right."""
+    lines = [headers, [":---", *["---:"] * (len(headers) - 1)], *rows[:MOST_ROWS]]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return text + (f"\n\nand {len(rows) - MOST_ROWS:,} more rows" if len(rows) > MOST_ROWS else "")
+
+
+def fold(summary: str, text: str) -> str:
+    """Text that a reader opens with a click on its summary."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def picture(description: str, url: str) -> str:
+    """A picture by its path or address."""
+    return f"![{description}]({quote(url, safe=':/?#@!$&*+,;=%~')})"
+
+
+def value(number: object) -> str:
+    """A metric or parameter: a number to four decimals, or small ones to four digits."""
+    if number is None:
+        return "none"
+    if isinstance(number, float):
+        return f"{number:.4g}" if 0 < abs(number) < 0.01 else f"{number:.4f}".rstrip("0").rstrip(".")
+    return name(number) if not isinstance(number, int) or isinstance(number, bool) else f"{number:,}"
+
+
+def percent(share: float) -> str:
+    """A share in 0..1."""
+    return f"{share:.2%}".replace("%", " %")
+
+
+def points(change: float) -> str:
+    """A change of a share, in percentage points, with its sign."""
+    return f"{round(100 * change, 2) + 0.0:+.2f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with its relation, such as "= 0.012"."""
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
+def _reference(match: re.Match[str]) -> str:
+    return f"&#{ord(match.group())};"

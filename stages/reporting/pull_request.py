@@ -1,0 +1,124 @@
+"""Report on a change: compare what two revisions left in Git, as Markdown for a pull request.
+
+Needs no data, no DVC cache and no network. Exit status: 0 is a report without objection; 3 is a
+report that says no (dvc.lock is stale, or a floor is not held), with the reason on standard error
+too; 2 is bad input or usage, without a report.
+"""
+
+import argparse
+import math
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from stages.reporting import figures, lockfile, markdown, results, revisions, sections, side_by_side
+from stages.running import errors, outputs
+
+SAYS_NO, BAD_INPUT = 3, 2
+
+
+def main() -> None:
+    """Write the report that the command line asks for to standard output."""
+    arguments = _arguments()
+    try:
+        with ExitStack() as stack:
+            here = stack.enter_context(revisions.project(Path.cwd()))
+            text, objections = _report(here, stack, arguments)
+    except errors.BadInput as error:
+        print(f"report: error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    print(text)
+    for objection in objections:
+        print(f"report: {objection}", file=sys.stderr)
+    sys.exit(SAYS_NO if objections else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stages.reporting.pull_request", epilog=__doc__)
+    parser.add_argument("--base", required=True, help="what to compare with: any Git revision or experiment")
+    parser.add_argument("--head", help="what to report on; the working tree unless given")
+    parser.add_argument("--min-accuracy", type=_share, metavar="SHARE", help="the least accuracy, in 0..1")
+    parser.add_argument(
+        "--max-drop", type=_share, metavar="SHARE", help="the largest drop of accuracy, in 0..1"
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="PNG", help="write curves and confusion matrices here"
+    )
+    parser.add_argument("--picture-url", metavar="URL", help="where the report finds it; PNG unless given")
+    arguments = parser.parse_args()
+    if arguments.picture_url and not arguments.picture:
+        parser.error("--picture-url needs --picture")
+    return arguments
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share in 0..1, received {text}")
+    return share
+
+
+def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tuple[str, list[str]]:
+    """The report, and what speaks against the change."""
+    base_commit = revisions.resolve(here, arguments.base)
+    repo, head_name = here, revisions.title_of_tree(here)
+    if arguments.head is not None:
+        head_commit = revisions.resolve(here, arguments.head)
+        repo = stack.enter_context(revisions.checkout(here, head_commit))
+        head_name = revisions.title(arguments.head, head_commit)
+    base_name = revisions.title(arguments.base, base_commit)
+    base_files, head_files = revisions.committed(here, base_commit), revisions.present(repo)
+
+    stale = lockfile.stale(repo)
+    objections = [f"dvc.lock is stale: {', '.join(stale)}"] if stale else []
+    base, head = results.read(base_files, base_name), results.read(head_files, head_name)
+    params = repo.params.diff(base_commit).get("diff", {})
+    parts = [sections.stale(stale)] if stale else []
+    compared = f"{markdown.name(base_name)} → {markdown.name(head_name)}"
+    if head is None:
+        if not stale:
+            raise errors.BadInput(f"expected {results.METRICS} in {head_name}, found none; run `dvc repro`")
+        parts += [f"**No verdict**: the head has no {markdown.name(results.METRICS)}.", compared]
+    else:
+        floors = sections.Floors(arguments.min_accuracy, arguments.max_drop)
+        if refusals := floors.refusals(base, head):
+            parts.append(sections.refused(refusals))
+            objections += refusals
+        other_dataset = "download.dataset" in params.get("params.yaml", {})
+        parts += [
+            sections.verdict(base, head, other_dataset),
+            compared,
+            sections.differences("Metrics", repo.metrics.diff(base_commit).get("diff", {}), "per_class."),
+            sections.classes(base, head, other_dataset),
+            sections.confusions(base, head),
+        ]
+    parts += [
+        sections.differences("Params", params),
+        sections.stages(lockfile.changed(*_locks(base_files, base_name, head_files, head_name))),
+    ]
+    if head is not None:
+        parts.append(sections.environment(base, head))
+        if arguments.picture:
+            drawn = {"head": head} if base is None else {"base": base, "head": head}
+            with outputs.file(arguments.picture) as partial:
+                figures.save(side_by_side.draw(drawn), partial)
+            parts.append(sections.picture(arguments.picture_url or arguments.picture.as_posix()))
+    return "\n\n".join(part for part in parts if part), objections
+
+
+def _locks(
+    base: revisions.Read, base_name: str, head: revisions.Read, head_name: str
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    return (
+        lockfile.read(base("dvc.lock"), f"dvc.lock of {base_name}"),
+        lockfile.read(head("dvc.lock"), f"dvc.lock of {head_name}"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""The sections of a report on a change: what two revisions hold, in Markdown."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stages.reporting import comparison, markdown, results
+
+MOST_PAIRS = 10
+VERDICTS = {
+    "better": "**Better**",
+    "worse": "**Worse**",
+    "no difference": "**No difference that these test images can show**",
+}
+
+
+class Floors(NamedTuple):
+    """The least that a change must hold; None asks for nothing. Shares in 0..1."""
+
+    min_accuracy: float | None
+    max_drop: float | None
+
+    def refusals(self, base: results.Results | None, head: results.Results) -> list[str]:
+        """Why the change is refused, a clause each."""
+        found = []
+        if self.min_accuracy is not None and head.accuracy < self.min_accuracy:
+            found.append(
+                f"the accuracy {markdown.percent(head.accuracy)} is below the floor of "
+                f"{markdown.percent(self.min_accuracy)}"
+            )
+        if self.max_drop is not None and base is not None:
+            drop = round(base.accuracy - head.accuracy, 12)  # 0.95 - 0.93 is above 0.02 in binary
+            if drop > self.max_drop:
+                found.append(
+                    f"the accuracy dropped by {100 * drop:.2f} percentage points, more than the "
+                    f"{100 * self.max_drop:.2f} allowed"
+                )
+        return found
+
+
+def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
+    """That dvc.lock does not belong to the code and params beside it.
+
+    Args:
+        stages: What changed in each stage, and how.
+    """
+    lines = []
+    for stage, reasons in stages.items():
+        changes = [f"{markdown.name(what)} {how}" for what, how in reasons.items()]
+        lines.append(f"- {markdown.name(stage)}: {', '.join(changes)}")
+    return (
+        "**Stale: `dvc.lock` does not match the committed code and params.** The results below are not those "
+        "of this code. Run `dvc repro`, then commit `dvc.lock` and `reports/`. Since they ran, these stages "
+        "have changed, and what follows them has to run again:\n\n"
+    ) + "\n".join(lines)
+
+
+def refused(reasons: Sequence[str]) -> str:
+    """That the change does not hold what was asked."""
+    return f"**Refused:** {'; '.join(reasons)}."
+
+
+def verdict(base: results.Results | None, head: results.Results, other_dataset: bool) -> str:
+    """Better, worse or no difference, in one line, with what it rests on in the next."""
+    if base is None:
+        low, high = comparison.interval(head.right, head.images)
+        return (
+            f"**No verdict**: the base has no {markdown.name(results.METRICS)} to compare with. Accuracy "
+            f"{markdown.percent(head.accuracy)} on {head.images:,} test images, 95 % interval "
+            f"{markdown.percent(low)} to {markdown.percent(high)}."
+        )
+    reason = _why_not_paired(base, head, other_dataset)
+    shared = None if other_dataset else _shared(base, head)
+    if reason is None and shared is not None:
+        found = comparison.paired(shared["base_right"].to_numpy(), shared["head_right"].to_numpy())
+        method = f"McNemar's exact test on the same {head.images:,} test images"
+    else:
+        found = comparison.independent(base.right, base.images, head.right, head.images)
+        method = f"Fisher's exact test of two proportions, because {reason}"
+    counts = "" if shared is None or shared.empty else _fixed_and_broke(shared, all_of_them=reason is None)
+    return (
+        f"{VERDICTS[found.verdict]}: accuracy {markdown.percent(found.base)} → "
+        f"{markdown.percent(found.head)}, {markdown.points(found.change)} percentage points, 95 % interval "
+        f"{markdown.points(found.low)} to {markdown.points(found.high)} (p {markdown.p_value(found.p)}).\n\n"
+        f"{counts}{method}; Newcombe's interval."
+    )
+
+
+def classes(base: results.Results | None, head: results.Results, other_dataset: bool) -> str:
+    """The classes whose recall changed by more than chance explains, and all of them, folded."""
+    if base is None or base.predictions is None or head.predictions is None:
+        return ""
+    paired = _why_not_paired(base, head, other_dataset) is None
+    names = sorted(set(base.predictions["actual"]) & set(head.predictions["actual"]))
+    found = [_recall(base.predictions, head.predictions, name, paired) for name in names]
+    adjusted = comparison.adjust([each.p for each in found])
+    ranked = sorted(
+        zip(adjusted, names, found, strict=True), key=lambda row: (row[0], -abs(row[2].change), row[1])
+    )
+    rows = [
+        [
+            markdown.name(name),
+            markdown.percent(each.base),
+            markdown.percent(each.head),
+            markdown.points(each.change),
+            *([str(each.fixed), str(each.broke)] if paired else []),
+            f"{p:.2g}" if p >= 0.0001 else "< 0.0001",
+        ]
+        for p, name, each in ranked
+    ]
+    clear = int(np.sum(adjusted < comparison.SIGNIFICANCE))
+    test = "McNemar's exact test" if paired else "Fisher's exact test"
+    headers = [
+        "class",
+        "recall, base",
+        "head",
+        "points",
+        *(["fixed", "broke"] if paired else []),
+        "p, adjusted",
+    ]
+    text = [
+        "### Classes",
+        f"Recall changed by more than its noise in {clear} of {len(names)} classes that both have: {test} "
+        "per class at 5 %, adjusted for their number after Benjamini and Hochberg.",
+    ]
+    if clear:
+        text.append(markdown.table(headers, rows[:clear], "Classes that changed"))
+    if rows[clear:]:
+        rest = markdown.cut(headers, rows[clear:])
+        text.append(
+            markdown.fold(f"{'The other classes' if clear else 'All of them'}, within their noise", rest)
+        )
+    return "\n\n".join(text)
+
+
+def confusions(base: results.Results | None, head: results.Results) -> str:
+    """The pairs of classes whose confusion changed most, as shares of all test images."""
+    if base is None or base.predictions is None or head.predictions is None:
+        return ""
+    before, after = _mistakes(base.predictions), _mistakes(head.predictions)
+    change = {
+        pair: after.get(pair, 0) / head.images - before.get(pair, 0) / base.images
+        for pair in sorted(before.keys() | after.keys())
+    }
+    ranked = sorted((pair for pair in change if change[pair]), key=lambda pair: -abs(change[pair]))
+    if not ranked:
+        return ""
+    rows = [
+        [
+            f"{markdown.name(actual)} taken for {markdown.name(predicted)}",
+            f"{before.get((actual, predicted), 0):,}",
+            f"{after.get((actual, predicted), 0):,}",
+            markdown.points(change[actual, predicted]),
+        ]
+        for actual, predicted in ranked[:MOST_PAIRS]
+    ]
+    text = f"The {len(rows)} that changed most, by their share of all test images, noise included."
+    headers = ["actual class", "images, base", "head", "points"]
+    return "\n\n".join(["### Confusions", text, markdown.table(headers, rows, "Confusions")])
+
+
+def differences(title: str, diff: Mapping[str, Mapping[str, dict]], per_class: str = "") -> str:
+    """A table of what `dvc metrics diff` or `dvc params diff` found.
+
+    Args:
+        title: The section's.
+        diff: By file and key: old, new and, of numbers, diff.
+        per_class: The start of keys that go into a second table, which is folded.
+    """
+    many = len(diff) > 1
+    rows: dict[bool, list[list[str]]] = {False: [], True: []}
+    for file, keys in sorted(diff.items()):
+        for key, entry in keys.items():
+            change = entry.get("diff")
+            rows[bool(per_class) and key.startswith(per_class)].append(
+                [
+                    markdown.name(f"{file}:{key}" if many else key),
+                    markdown.value(entry.get("old")),
+                    markdown.value(entry.get("new")),
+                    "" if change is None else f"{'+' if change > 0 else ''}{markdown.value(change)}",
+                ]
+            )
+    headers = ["name", "base", "head", "change"]
+    if not any(rows.values()):
+        return f"### {title}\n\nNone changed."
+    text = [f"### {title}"]
+    if rows[False]:
+        text.append(markdown.table(headers, rows[False], f"All {title.lower()}"))
+    if rows[True]:
+        text.append(
+            markdown.fold(f"{title} per class ({len(rows[True]):,} rows)", markdown.cut(headers, rows[True]))
+        )
+    return "\n\n".join(text)
+
+
+def stages(changed: Mapping[str, Sequence[str]]) -> str:
+    """The stages whose lock differs."""
+    if not changed:
+        return "### Stages\n\nNo stage differs in `dvc.lock`."
+    lines = [
+        f"- {markdown.name(stage)}: {', '.join(map(markdown.name, changes))}"
+        for stage, changes in changed.items()
+    ]
+    return "\n\n".join(["### Stages", "What differs in `dvc.lock`:", "\n".join(lines)])
+
+
+def environment(base: results.Results | None, head: results.Results) -> str:
+    """Where the machine and the versions that trained the models differ."""
+    if base is None or base.environment is None:
+        return ""
+    before, after = base.environment, head.environment or {}
+    rows = [
+        [markdown.name(key), markdown.value(before.get(key)), markdown.value(after.get(key))]
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    if not rows:
+        return ""
+    text = "The models were not trained alike: part of the differences may come from here."
+    return "\n\n".join(
+        ["### Training environment", text, markdown.table(["name", "base", "head"], rows, "All of it")]
+    )
+
+
+def picture(url: str) -> str:
+    """Where the picture of both revisions stands."""
+    shown = markdown.picture("Learning curves and confusion matrices of base and head", url)
+    return f"### Curves and confusion matrices\n\n{shown}"
+
+
+def _why_not_paired(base: results.Results, head: results.Results, other_dataset: bool) -> str | None:
+    """Why the models were not judged on the same images; None if they were."""
+    if base.predictions is None or head.predictions is None:
+        which = "base" if base.predictions is None else "head"
+        return f"{which} has no {markdown.name(results.PREDICTIONS)}"
+    if other_dataset:
+        return "the dataset is another"
+    before, after = set(base.predictions["actual"]), set(head.predictions["actual"])
+    changes = [
+        f"{word} {', '.join(map(markdown.name, sorted(names)[:5]))}{' and others' if len(names) > 5 else ''}"
+        for word, names in (("added", after - before), ("removed", before - after))
+        if names
+    ]
+    if changes:
+        return f"the classes differ ({'; '.join(changes)})"
+    shared = _shared(base, head)
+    if shared is None or len(shared) < max(base.images, head.images):
+        count = 0 if shared is None else len(shared)
+        return f"the test images differ (base has {base.images:,}, head {head.images:,}, both {count:,})"
+    return None
+
+
+def _shared(base: results.Results, head: results.Results) -> pd.DataFrame | None:
+    """The test images of both, bool columns base_right and head_right; None without predictions."""
+    if base.predictions is None or head.predictions is None:
+        return None
+    both = base.predictions.merge(head.predictions, on=["index", "actual"], suffixes=("_base", "_head"))
+    return pd.DataFrame(
+        {f"{which}_right": both["actual"] == both[f"predicted_{which}"] for which in ("base", "head")}
+    )
+
+
+def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:
+    fixed = int((~shared["base_right"] & shared["head_right"]).sum())
+    broke = int((shared["base_right"] & ~shared["head_right"]).sum())
+    where = "" if all_of_them else f" of the {len(shared):,} that both have"
+    return f"Images{where}: {fixed:,} fixed, {broke:,} broke. "
+
+
+def _recall(base: pd.DataFrame, head: pd.DataFrame, name: str, paired: bool) -> comparison.Difference:
+    of_base, of_head = (
+        table[table["actual"] == name].sort_values("index")["predicted"].eq(name).to_numpy()
+        for table in (base, head)
+    )
+    if paired:
+        return comparison.paired(of_base, of_head)
+    return comparison.independent(int(of_base.sum()), len(of_base), int(of_head.sum()), len(of_head))
+
+
+def _mistakes(table: pd.DataFrame) -> dict[tuple[str, str], int]:
+    wrong = table[table["actual"] != table["predicted"]]
+    return dict(Counter(zip(wrong["actual"], wrong["predicted"], strict=True)))

@@ -1,0 +1,73 @@
+"""Learning curves and confusion matrices of two revisions in one picture."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+from stages.reporting import results
+
+MOST_NUMBERS = 30  # classes; with more of them the numbers in the cells overlap
+
+
+def draw(revisions: Mapping[str, results.Results]) -> Figure:
+    """One column per revision: loss and accuracy by epoch, on equal axes, and its confusion matrix.
+
+    Args:
+        revisions: What each one left, by the title of its column.
+    """
+    names = {each: _classes(found.predictions) for each, found in revisions.items()}
+    size = min(max(5.6, 1.6 + 0.52 * max(map(len, names.values()))), 20)
+    figure = Figure(figsize=(size * len(revisions), size + 6), layout="constrained")
+    grid = figure.subplots(3, len(revisions), squeeze=False, height_ratios=[3, 3, size])
+    for row, measure in enumerate(("loss", "accuracy")):
+        for axes, (title, found) in zip(grid[row], revisions.items(), strict=True):
+            _curves(axes, measure, found.history)
+            if row == 0:
+                axes.set_title(title, parse_math=False)
+            for other in grid[row, :1]:
+                axes.sharex(other)
+                axes.sharey(other)
+    for axes, (title, found) in zip(grid[2], revisions.items(), strict=True):
+        _confusion(axes, found.predictions, names[title])
+    return figure
+
+
+def _curves(axes: Axes, measure: str, history: pd.DataFrame | None) -> None:
+    axes.set(xlabel="epoch", ylabel=measure)
+    axes.grid(alpha=0.3)
+    if history is None:
+        axes.annotate("no history", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
+    for column, label in ((measure, "training"), (f"val_{measure}", "validation")):
+        if column in history:
+            axes.plot(history["epoch"], history[column], marker=".", label=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+
+
+def _classes(predictions: pd.DataFrame | None) -> list[str]:
+    return [] if predictions is None else sorted({*predictions["actual"], *predictions["predicted"]})
+
+
+def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str]) -> None:
+    """Each cell is coloured by its share of the actual class and holds the number of images."""
+    if predictions is None:
+        axes.annotate("no predictions", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
+    counts = confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    display = ConfusionMatrixDisplay(shares)
+    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= MOST_NUMBERS)
+    if display.text_ is not None:
+        for text, count in zip(display.text_.flat, counts.flat, strict=True):
+            text.set_text(str(count))
+    axes.set(xlabel="predicted", ylabel="actual")
+    axes.set_xticks(
+        range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False
+    )
+    axes.set_yticks(range(len(names)), names, parse_math=False)

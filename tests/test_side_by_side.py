@@ -1,0 +1,49 @@
+"""The picture of two revisions shows what their files hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.reporting import figures, results, side_by_side
+
+
+def revision(classes=("ant", "bee"), epochs=3):
+    """Results in which all images but one are right: the first class taken for the second."""
+    table = pd.DataFrame({"actual": [*classes, classes[0]], "predicted": [*classes, classes[1]]})
+    epoch = np.arange(1, epochs + 1)
+    history = pd.DataFrame({"epoch": epoch, "loss": 1 / epoch, "accuracy": epoch / 10, "val_loss": 2 / epoch})
+    return results.Results({}, table, history, None)
+
+
+def test_each_revision_has_its_curves_and_its_counts():
+    figure = side_by_side.draw({"base": revision(), "head": revision(epochs=5)})
+    grid = np.array(figure.axes[:6]).reshape(3, 2)
+    assert [axes.get_title() for axes in grid[0]] == ["base", "head"]
+    assert [len(axes.lines) for axes in grid[0]] == [2, 2]
+    assert [len(axes.lines) for axes in grid[1]] == [1, 1]
+    assert grid[0, 1].lines[0].get_xdata().tolist() == [1, 2, 3, 4, 5]
+    for axes in grid[2]:
+        assert [text.get_text() for text in axes.texts] == ["1", "1", "0", "1"]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["ant", "bee"]
+
+
+def test_the_curves_of_both_have_equal_axes():
+    figure = side_by_side.draw({"base": revision(epochs=2), "head": revision(epochs=9)})
+    for row in (0, 2):
+        left, right = figure.axes[row : row + 2]
+        assert left.get_xlim() == right.get_xlim()
+        assert left.get_ylim() == right.get_ylim()
+
+
+def test_what_is_missing_is_said():
+    figure = side_by_side.draw({"head": revision()._replace(history=None, predictions=None)})
+    said = [axes.texts[0].get_text() for axes in figure.axes]
+    assert said == ["no history", "no history", "no predictions"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_odd_names_and_many_classes_can_be_drawn(tmp_path):
+    names = [f"${number}^" for number in range(40)]
+    figure = side_by_side.draw({"base": revision(), "head": revision(names)})
+    figures.save(figure, tmp_path / "both.png")
+    assert (tmp_path / "both.png").stat().st_size
