@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from stages.inputs import tfrecord
 from stages.running import command, errors, outputs, paramfile
-from stages.training import batch_norm, hardware, loop, optimizers, saving, schedules, summary
+from stages.training import hardware, loop, optimizers, portable, saving, schedules, summary
 
 MODELS = Path(__file__).parent / "models"
 BACKBONE = "backbone"  # the name of a model's pretrained part
@@ -55,6 +55,7 @@ class Params(paramfile.Section):
     label_smoothing: float = pydantic.Field(ge=0, lt=1)
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
+    test_time_flip: bool
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
@@ -93,9 +94,9 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}", flush=True)
 
     network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
-    logits, probabilities = _with_pixels_in(network, train_manifest)
+    logits, tested, classifier = _with_pixels_in(network, train_manifest, params.test_time_flip)
     _initialize(architecture, network, options, logits, train_records, train_manifest)
-    trainers = _trainers(params, network, logits, train_manifest["count"], chosen)
+    trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen)
 
     def epoch_batches(epoch: int) -> Iterable:
         data = tfrecord.dataset(train_records, train_manifest, params.batch_size, epoch, params.seed)
@@ -112,10 +113,10 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         val_batches if val_manifest["count"] else None,
         params.patience,
     )
-    portable = batch_norm.with_stock_layers(probabilities)
+    saved = portable.with_stock_layers(classifier)
     with outputs.folder(model) as partial:
-        saving.save(portable, partial / "model.keras")
-        (partial / "summary.txt").write_text(summary.table(portable), encoding="utf-8")
+        saving.save(saved, partial / "model.keras")
+        (partial / "summary.txt").write_text(summary.table(saved), encoding="utf-8")
         outputs.write_json(partial / "environment.json", hardware.environment(chosen, params.deterministic))
     with outputs.file(history) as partial:
         pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
@@ -143,16 +144,24 @@ def _require_normalization(architecture: ModuleType, name: str, received: str) -
         )
 
 
-def _with_pixels_in(network: keras.Model, manifest: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
-    """Put the normalization before a network: models from uint8 pixels to logits and to probabilities."""
+def _with_pixels_in(
+    network: keras.Model, manifest: dict[str, Any], test_time_flip: bool
+) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Put the normalization before a network: models of the same weights from uint8 pixels to its
+    logits, to the logits that are tested, and to probabilities."""
     constants = manifest["normalization"]
     pixels = keras.Input(manifest["image_shape"], dtype="uint8", name="pixels")
     normalize = keras.layers.Normalization(
         mean=constants["mean"], variance=[std**2 for std in constants["std"]], dtype="float32"
     )
-    logits = network(normalize(pixels))
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    return keras.Model(pixels, logits), keras.Model(pixels, probabilities, name="classifier")
+    images = normalize(pixels)
+    tested = logits = network(images)
+    if test_time_flip:
+        mirrored = network(keras.ops.flip(images, axis=2))
+        tested = keras.layers.Average(dtype="float32", name="both_sides")([logits, mirrored])
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(tested)
+    classifier = keras.Model(pixels, probabilities, name="classifier")
+    return keras.Model(pixels, logits), keras.Model(pixels, tested), classifier
 
 
 def _initialize(
@@ -173,7 +182,12 @@ def _initialize(
 
 
 def _trainers(
-    params: Params, network: keras.Model, logits: keras.Model, images: int, chosen: hardware.Hardware
+    params: Params,
+    network: keras.Model,
+    logits: keras.Model,
+    tested: keras.Model,
+    images: int,
+    chosen: hardware.Hardware,
 ) -> list[loop.Trainer]:
     """The trainer of each epoch: of what surrounds the backbone for the first, of everything after."""
     steps = math.ceil(images / params.batch_size)  # per epoch
@@ -183,7 +197,7 @@ def _trainers(
     def trainer(variables: list[keras.Variable], schedule: schedules.WarmupThenDecay) -> loop.Trainer:
         optimizer = optimizers.build(params.optimizer, schedule, chosen.precision, network)
         penalty, jit = loop.Penalty(params.l1, params.l2), chosen.device == "gpu"
-        return loop.Trainer(logits, variables, optimizer, params.label_smoothing, penalty, jit)
+        return loop.Trainer(logits, tested, variables, optimizer, params.label_smoothing, penalty, jit)
 
     whole = schedules.WarmupThenDecay(
         peak=peak * (params.fine_tuning.learning_rate_scale if head_epochs else 1.0),

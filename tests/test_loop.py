@@ -19,7 +19,8 @@ def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0):
     network = keras.Model(pixels, dense(values))
     dense.bias.assign([1e-3, 0.0])
     optimizer, penalty = keras.optimizers.SGD(learning_rate), loop.Penalty(l1, l2)
-    return loop.Trainer(network, network.trainable_variables, optimizer, label_smoothing, penalty, jit=False)
+    variables = network.trainable_variables
+    return loop.Trainer(network, network, variables, optimizer, label_smoothing, penalty, jit=False)
 
 
 def batches(flipped=False):
@@ -128,7 +129,9 @@ def test_only_the_variables_of_a_trainer_are_trained_and_each_epoch_has_its_own(
     both = trainer()
     kernel, bias = both.network.trainable_variables
     penalty = loop.Penalty(0.0, 0.0)
-    of_bias = loop.Trainer(both.network, [bias], keras.optimizers.SGD(0.1), 0.0, penalty, jit=False)
+    of_bias = loop.Trainer(
+        both.network, both.network, [bias], keras.optimizers.SGD(0.1), 0.0, penalty, jit=False
+    )
     seen = []
 
     def val():

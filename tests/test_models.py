@@ -11,7 +11,7 @@ import tensorflow as tf
 from stages import train
 from stages.models import dense, simple_cnn, three_block_cnn
 from stages.running import errors
-from stages.training import batch_norm
+from stages.training import portable
 
 NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.py"))
 
@@ -71,7 +71,7 @@ def test_a_model_gives_as_many_logits_as_classes(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_model_is_loaded_without_this_project_and_gives_the_same(tmp_path, name):
     model = build(name)
-    batch_norm.with_stock_layers(model).save(tmp_path / "model.keras")
+    portable.with_stock_layers(model).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     batch = images(4)
     np.testing.assert_allclose(loaded.predict(batch, verbose=0), model.predict(batch, verbose=0), atol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 
 from stages import train
 from stages.inputs import tfrecord
+from stages.models import transfer
 from stages.running import errors, outputs, paramfile
 from tests import tiny
 
@@ -30,6 +31,7 @@ PARAMS: dict[str, Any] = {
     "label_smoothing": 0.0,
     "epochs": 2,
     "batch_size": 8,
+    "test_time_flip": False,
     "patience": None,
     "device": "cpu",
     "precision": "float32",
@@ -210,6 +212,37 @@ def test_records_that_are_not_normalized_as_an_architecture_needs_are_bad_input(
     with pytest.raises(errors.BadInput, match=r"received standardize; set records\.normalize to none"):
         run(records, tmp_path / "out", model=TRANSFER)
     assert not (tmp_path / "out").exists()
+
+
+def test_with_test_time_flips_the_model_says_the_same_of_an_image_and_its_mirror_image(records, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    for folder, flip in (("one", False), ("both", True)):
+        model = load(run(records, tmp_path / folder, test_time_flip=flip))
+        plain, mirrored = (model.predict(each, verbose=0) for each in (images, images[:, :, ::-1]))
+        assert np.allclose(plain, mirrored, atol=1e-5) == flip
+        assert model.count_params() == load(tmp_path / "one").count_params()
+
+
+@pytest.mark.parametrize(("epochs", "trained"), [(1, False), (2, True)])
+def test_a_backbone_is_trained_after_the_epochs_of_the_head_alone(tmp_path, epochs, trained):
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0), normalize="none")
+    model: dict[str, Any] = {"backbone": "VGG16", "weights": None, "image_size": 32, "dropout": 0.0}
+    run(
+        records,
+        tmp_path,
+        model={"name": "transfer", **model},
+        epochs=epochs,
+        fine_tuning={"head_epochs": 1, "learning_rate_scale": 0.1},
+        schedule=PARAMS["schedule"] | {"warmup_epochs": 0},
+    )
+    after = load(tmp_path).get_layer("transfer")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(PARAMS["seed"])
+    before = transfer.build((8, 8, 1), 2, transfer.Options(**model))
+    kernels = [network.get_layer("backbone").get_weights()[0] for network in (before, after)]
+    assert np.array_equal(*kernels) != trained
+    heads = [network.layers[-1].get_weights()[0] for network in (before, after)]
+    assert not np.array_equal(*heads)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Weights are named and ordered as in Keras's layer, so either can take the other's place.
     """
 
+    stock = keras.layers.BatchNormalization
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
         """Normalize; in training with the batch's statistics, which the moving ones follow."""
         moving = tf.convert_to_tensor(self.moving_mean)
@@ -41,22 +43,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))
-
-
-def with_stock_layers(model: keras.Model) -> keras.Model:
-    """The same model and weights with Keras's own layer in place of every fused one.
-
-    A model of another class than Keras's own becomes a plain one, too.
-    """
-    clone = keras.models.clone_model(model, clone_function=_stock)
-    if not isinstance(clone, keras.Sequential):
-        clone = keras.Model(clone.input, clone.output, name=clone.name)
-    clone.set_weights(model.get_weights())
-    return clone
-
-
-def _stock(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.Model):
-        return with_stock_layers(layer)
-    kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
-    return kind.from_config(layer.get_config())

@@ -62,19 +62,22 @@ NOTHING = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Trainer:
-    """Holds what the steps need: the network (uint8 images to logits), which of its variables are
-    trained, their optimizer and the loss."""
+    """Holds what the steps need: the network (uint8 images to logits), the one that is tested, which
+    may average several looks of the first at an image, the variables to train, their optimizer and
+    the loss."""
 
     def __init__(
         self,
         network: keras.Model,
+        tested: keras.Model,
         variables: list[keras.Variable],
         optimizer: keras.optimizers.Optimizer,
         label_smoothing: float,
         penalty: Penalty,
         jit: bool,
     ):
-        self.network, self.variables, self.optimizer, self.penalty = network, variables, optimizer, penalty
+        self.network, self.tested, self.variables = network, tested, variables
+        self.optimizer, self.penalty = optimizer, penalty
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
@@ -92,7 +95,7 @@ class Trainer:
         return totals
 
     def _test(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
-        return self._totals(labels, self.network(images, training=False))
+        return self._totals(labels, self.tested(images, training=False))
 
     def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
         loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)

@@ -1,0 +1,69 @@
+"""Models of this project's layers give way to Keras's own, with weights and settings."""
+
+import keras
+import numpy as np
+
+from stages.training import batch_norm, convolution, portable
+
+
+def network():
+    """A model with another model inside, as the train stage makes."""
+    inner = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            convolution.Conv2D(3, 3),
+            batch_norm.BatchNormalization(momentum=0.5, epsilon=1e-2),
+            keras.layers.ReLU(),
+        ],
+        name="inner",
+    )
+    inputs = keras.Input((6, 6, 2))
+    return keras.Model(inputs, keras.layers.Dense(2)(batch_norm.BatchNormalization()(inner(inputs))))
+
+
+def layers_of(model):
+    for layer in model.layers:
+        yield from layers_of(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def test_the_stock_layers_take_over_with_weights_and_settings():
+    keras.utils.set_random_seed(0)
+    model = network()
+    inputs, *others = np.random.default_rng(0).normal(2, 3, (3, 4, 6, 6, 2)).astype(np.float32)
+    for each in others:
+        model(each, training=True)
+    stock = portable.with_stock_layers(model)
+    for training in (False, True):
+        np.testing.assert_allclose(
+            stock(inputs, training=training), model(inputs, training=training), atol=1e-5
+        )
+    for found, expected in zip(stock.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_stock_model_consists_of_layers_of_keras_alone_and_leaves_the_other_as_it_is():
+    model = network()
+    stock = portable.with_stock_layers(model)
+    assert {type(layer).__module__.split(".")[0] for layer in layers_of(stock)} == {"keras"}
+    assert [type(layer).__name__ for layer in layers_of(stock)] == [
+        type(layer).__name__ for layer in layers_of(model)
+    ]
+    own = (batch_norm.BatchNormalization, convolution.Conv2D)
+    assert len([layer for layer in layers_of(model) if isinstance(layer, own)]) == 3
+
+
+class Doubled(keras.Model):
+    """A network of a class that only this project knows."""
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_model_of_another_class_becomes_a_plain_one_with_its_name_and_weights():
+    inputs = keras.Input((3,))
+    inner = Doubled(inputs, keras.layers.Dense(2)(inputs), name="inner")
+    stock = portable.with_stock_layers(keras.Model(inputs, inner(inputs)))
+    plain = stock.get_layer("inner")
+    assert type(plain) is type(stock)
+    for found, expected in zip(plain.get_weights(), inner.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
