@@ -74,7 +74,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
         if crossing := last_crossing(epochs, training, validation):
             _draw_crossing(axes, *crossing)
     axes.set(title=title, xlabel="epoch", ylabel=measure)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
 
 

@@ -34,10 +34,8 @@ def figure(
         classes: K names.
     """
     columns = len(layers) + 2
-    drawn = Figure(figsize=(CELL * (columns + 1), CELL * len(images) + 1.2), layout="constrained")
-    drawn.suptitle(
-        "Test images on their way through the network: each layer's first channels, bright is high"
-    )
+    drawn = Figure(figsize=(CELL * (columns + 1), CELL * len(images) + 1.3), layout="constrained")
+    drawn.suptitle("Test images on their way through the network\nbright: a high value", fontsize=11)
     ratios = [1] * (columns - 1) + [1.6]
     axes = drawn.subplots(len(images), columns, squeeze=False, width_ratios=ratios)
     for row, (image, label) in enumerate(zip(images, actual, strict=True)):

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
-LARGEST_MATRIX = 20  # inches
-NUMBERED_CLASSES = 30  # of a confusion matrix; more leave no room for numbers
-NAMED_CLASSES = 120  # at a confusion matrix of the largest size
+NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale
+CROWDED_MATRIX = 14  # inches, of a larger one
+NAMED_CLASSES = 110  # of a still larger one every second, third, ... class is named
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -49,21 +49,25 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """Counts, and the share of each actual class (rows sum to 1), side by side.
 
+    Numbers up to 30 classes, a scale of colours beyond; beyond 110 classes not every one is named.
+
     Args:
         counts: int [K, K]; row = actual class, column = predicted class.
         classes: K names.
     """
-    size = min(max(4.2, 1.6 + 0.52 * len(classes)), LARGEST_MATRIX)
+    numbered = len(classes) <= NUMBERED_CLASSES
+    size = max(4.2, 1.6 + 0.52 * len(classes)) if numbered else CROWDED_MATRIX
     figure = Figure(figsize=(2 * size, size), layout="constrained")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    numbered = len(classes) <= NUMBERED_CLASSES
     named = range(0, len(classes), -(-len(classes) // NAMED_CLASSES))
     names = [plain(brief(classes[label], 24)) for label in named]
-    font = 10 if numbered else 7
+    font = 10 if numbered else 6
     panels = [("Images", counts, "d"), ("Share of the actual class", shares, ".2f")]
     for axes, (title, matrix, numbers) in zip(figure.subplots(1, 2), panels, strict=True):
         display = ConfusionMatrixDisplay(matrix)
         display.plot(ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=numbered)
+        if not numbered:
+            figure.colorbar(display.im_, ax=axes, shrink=0.8)
         axes.set(title=title, xlabel="predicted", ylabel="actual")
         axes.set_xticks(named, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=font)
         axes.set_yticks(named, names, fontsize=font)
@@ -89,7 +93,7 @@ def predictions(
     for axis, image, truth, guess, share in zip(axes, images, actual, predicted, probability, strict=False):
         show(axis, image)
         right = truth == guess
-        guess, truth = brief(guess, 18), brief(truth, 20)
+        guess, truth = brief(guess, 16), brief(truth, 18)
         title = f"{guess}\n{share:.0%}" if right else f"{guess} {share:.0%}\nis {truth}"
         axis.set_title(plain(title), fontsize=9, color=RIGHT if right else WRONG)
     for axis in list(figure.axes)[len(images) :]:

@@ -28,7 +28,7 @@ def figure(layer: str, filters: np.ndarray) -> Figure:
     meaning = "grey is zero" if colour else "red below zero, blue above" if signed else "black is zero"
     number = f"{len(filters)}" if len(filters) <= MOST else f"The first {MOST} of {len(filters)}"
     size = " x ".join(map(str, filters.shape[1:]))
-    drawn = Figure(figsize=(max(0.9 * columns, 5), 0.9 * rows + 0.8), layout="constrained")
+    drawn = Figure(figsize=(max(0.9 * columns, 5), 0.9 * rows + 0.7), layout="constrained")
     axes = drawn.subplots()
     axes.set_title(f"{number} filters of {figures.plain(layer)}\n{size}; {meaning}", fontsize=10)
     axes.imshow(**_picture(shown, columns, signed))
