@@ -59,7 +59,7 @@ def test_the_steps_stand_side_by_side_with_their_sizes():
         "Max-pooling 2 x 2\n13 x 13",
     ]
     assert [text.get_text() for text in figure.axes[1].texts] == ["-1", "2", "-1"] * 3
-    shown = [np.shape(axes.get_images()[0].get_array()) for axes in figure.axes]
+    shown = [np.asarray(axes.get_images()[0].get_array()).shape for axes in figure.axes]
     assert shown == [(28, 28), (3, 3), (26, 26), (13, 13), (3, 3), (26, 26), (13, 13)]
 
 

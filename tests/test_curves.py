@@ -116,7 +116,7 @@ def test_the_numbers_of_the_crossing_do_not_cover_the_curves(rows, tmp_path):
     loss = figure.axes[0]
     box = loss.texts[0].get_window_extent()
     for line in loss.lines[:2]:
-        points = line.get_xydata()
+        points = np.column_stack([np.asarray(line.get_xdata()), np.asarray(line.get_ydata())])
         between = np.concatenate([np.linspace(*pair, 50) for pair in itertools.pairwise(points)])
         assert not any(box.contains(*point) for point in loss.transData.transform(between))
 

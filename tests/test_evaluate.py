@@ -57,7 +57,7 @@ def convolutional(folder, slope=0.2):
     """The same by way of a convolution and a pooling that leave the mean as it is, in a nested model."""
     images = keras.Input((8, 8, 1))
     conv = keras.layers.Conv2D(2, 1, activation="relu", name="brighter")
-    maps = keras.layers.AveragePooling2D(name="coarser")(conv(images))
+    maps = keras.layers.AveragePooling2D(2, name="coarser")(conv(images))
     network = keras.Model(images, maps, name="network")
     conv.set_weights([np.array([[[[1, 0]]]]), np.zeros(2)])
     pixels = keras.Input((8, 8, 1), dtype="uint8")

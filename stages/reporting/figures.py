@@ -67,9 +67,10 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
         display = ConfusionMatrixDisplay(matrix)
         display.plot(ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=numbered)
         if not numbered:
-            figure.colorbar(display.im_, ax=axes, shrink=0.8)
+            figure.colorbar(display.im_, ax=axes, fraction=0.03)
         axes.set(title=title, xlabel="predicted", ylabel="actual")
-        axes.set_xticks(named, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=font)
+        turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if numbered else {"rotation": 90}
+        axes.set_xticks(named, names, fontsize=font, **turn)
         axes.set_yticks(named, names, fontsize=font)
     return figure
 
