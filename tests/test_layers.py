@@ -1,126 +1,17 @@
-"""Layers are found, recorded and read in models that hold other models."""
+"""Layers are found by their kind, however deeply a model is nested."""
 
 import keras
-import numpy as np
-import pytest
 
-from stages.explaining import activations, kernels, layers
+from stages.explaining import layers
+from tests import tiny
 
 L = keras.layers
 
 
-def nested(*inner, shape=(8, 8, 3), custom=False):
-    """Pixels, rescaling, a model within a model, softmax: as the train stage nests them and deeper."""
-    inputs = keras.Input(shape)
-    x = inputs
-    for layer in inner:
-        x = layer(x)
-    if custom:
-        x = keras.ops.tanh(x) + keras.ops.mean(x, axis=-1, keepdims=True)
-    backbone = keras.Model(inputs, x, name="backbone")
-    images = keras.Input(shape)
-    network = keras.Model(images, L.Dense(2, name="logits")(L.Flatten()(backbone(images))), name="network")
-    pixels = keras.Input(shape, dtype="uint8")
-    return keras.Model(pixels, L.Softmax()(network(L.Rescaling(1 / 255)(pixels))))
-
-
-@pytest.fixture
-def images():
-    return np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-
-
-def test_feature_maps_are_the_outputs_of_convolutions_and_poolings(images):
-    conv, pool = L.Conv2D(5, 3, activation="relu", name="conv"), L.MaxPooling2D(name="pool")
-    model = nested(conv, L.BatchNormalization(), pool, custom=True)
-    before = model(images).numpy()
-    (first, maps), (second, pooled) = activations.feature_maps(model, images, 9, 4)
-    assert (first, second) == ("conv\n6 x 6 x 5", "pool\n3 x 3 x 5")
-    expected = conv(images / np.float32(255)).numpy()
-    np.testing.assert_allclose(maps, expected[..., :4], atol=1e-6)
-    np.testing.assert_allclose(pooled, pool(L.BatchNormalization()(expected))[..., :4], atol=1e-5)
-    assert maps.dtype == pooled.dtype == np.float32
-    np.testing.assert_array_equal(model(images).numpy(), before)
-
-
-def test_reading_feature_maps_leaves_the_model_as_it_was(images, tmp_path):
-    model = nested(L.Conv2D(2, 3, name="conv"))
-    activations.feature_maps(model, images, 9, 4)
-    (conv,) = layers.of_kind(model, layers.CONVOLUTIONS)
-    assert "call" not in vars(conv)
-    model.save(tmp_path / "model.keras")
-    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(images), model(images))
-
-
-def test_an_error_leaves_the_model_as_it_was_too(images):
-    model = nested(L.Conv2D(2, 3))
-    with pytest.raises(ValueError):
-        activations.feature_maps(model, images[..., :2], 9, 4)
-    (conv,) = layers.of_kind(model, layers.CONVOLUTIONS)
-    assert "call" not in vars(conv)
-
-
-def test_without_a_convolution_dense_layers_are_shown(images):
-    model = nested(L.Flatten(), L.Dense(7, activation="relu", name="hidden"))
-    (first, hidden), (second, logits) = activations.feature_maps(model, images, 9, 4)
-    assert (first, second) == ("hidden\n7", "logits\n2")
-    assert (hidden.shape, logits.shape) == ((2, 7), (2, 2))
-
-
-def test_of_a_deep_network_layers_are_spread_over_the_depth(images):
-    model = nested(*[L.Conv2D(2, 1, name=f"conv_{i}") for i in range(21)])
-    found = activations.feature_maps(model, images, 5, 4)
-    assert [title.split("\n")[0] for title, _ in found] == [f"conv_{i}" for i in (0, 5, 10, 15, 20)]
-
-
-def test_a_network_without_layers_of_either_kind_has_no_maps(images):
-    pixels = keras.Input((8, 8, 3))
-    assert activations.feature_maps(keras.Model(pixels, L.Flatten()(pixels)), images, 9, 4) == []
-
-
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_becomes_float32(images, policy):
-    model = nested(L.Conv2D(2, 3, dtype=policy))
-    ((_, maps),) = activations.feature_maps(model, images, 9, 4)
-    assert maps.dtype == np.float32 and np.isfinite(maps).all()
-
-
-def test_layers_of_a_nested_sequential_model_are_found(images):
-    model = nested(keras.Sequential([L.Conv2D(3, 3, name="inside"), L.ReLU()]))
-    ((title, _),) = activations.feature_maps(model, images, 9, 4)
-    assert title == "inside\n6 x 6 x 3"
-
-
-def first_kernels(model):
-    found = kernels.first(model)
-    assert found is not None
-    return found
-
-
-def test_the_first_filters_are_the_kernels_of_the_first_convolution():
-    first = L.Conv2D(5, (3, 2), name="first")
-    found = first_kernels(nested(first, L.Conv2D(4, 3)))
-    assert (found.layer, found.values.shape) == ("first", (5, 3, 2, 3))
-    np.testing.assert_array_equal(found.values[4], first.get_weights()[0][..., 4])
-
-
-@pytest.mark.parametrize(
-    "kind", [L.DepthwiseConv2D, lambda size, **options: L.SeparableConv2D(9, size, **options)]
-)
-def test_a_depthwise_filter_has_one_channel(kind):
-    layer = kind(3, depth_multiplier=2)
-    found = first_kernels(nested(layer))
-    assert found.values.shape == (6, 3, 3, 1)
-    kernel = layer.get_weights()[0]  # [h, w, inputs, multiplier]
-    np.testing.assert_array_equal(found.values[1, ..., 0], kernel[..., 0, 1])
-    np.testing.assert_array_equal(found.values[2, ..., 0], kernel[..., 1, 0])
-
-
-def test_dense_weights_on_the_pixels_take_the_shape_of_the_image():
-    dense = L.Dense(4, name="hidden")
-    found = first_kernels(nested(L.Flatten(), dense))
-    assert (found.layer, found.values.shape) == ("hidden", (4, 8, 8, 3))
-    np.testing.assert_array_equal(found.values[1].ravel(), dense.get_weights()[0][:, 1])
-
-
-def test_a_dense_layer_on_anything_else_is_no_filter():
-    assert kernels.first(nested(L.GlobalAveragePooling2D())) is None
+def test_layers_of_a_kind_stand_in_the_order_of_the_model():
+    inside = keras.Sequential([L.DepthwiseConv2D(1, name="b"), L.MaxPooling2D(2, name="c")])
+    model = tiny.nested_model(L.Conv2D(2, 1, name="a"), L.ReLU(), inside, L.SeparableConv2D(2, 1, name="d"))
+    names = [layer.name for layer in layers.of_kind(model, layers.CONVOLUTIONS + layers.POOLINGS)]
+    assert names == ["a", "b", "c", "d"]
+    assert [layer.name for layer in layers.of_kind(model, layers.DENSE)] == ["logits"]
+    assert layers.of_kind(model, (L.Embedding,)) == []
