@@ -28,15 +28,12 @@ def feature_maps(
     """
     chosen = layers.of_kind(model, layers.CONVOLUTIONS + layers.POOLINGS)
     chosen = _spread(chosen or layers.of_kind(model, layers.DENSE), most_layers)
-    with _recorded(chosen) as outputs:
+    with _recorded(chosen, channels) as outputs:
         model(images, training=False)
-    found = []
-    for layer, output in zip(chosen, outputs, strict=True):
-        size = " x ".join(map(str, output.shape[1:]))
-        kept = output[..., :channels] if len(output.shape) == 4 else output
-        values = keras.ops.convert_to_numpy(keras.ops.cast(kept, "float32"))
-        found.append((f"{layer.name}\n{size}", values))
-    return found
+    return [
+        (f"{layer.name}\n{' x '.join(map(str, shape))}", keras.ops.convert_to_numpy(values))
+        for layer, (shape, values) in zip(chosen, outputs, strict=True)
+    ]
 
 
 def _spread(values: Sequence[Any], most: int) -> list[Any]:
@@ -45,8 +42,8 @@ def _spread(values: Sequence[Any], most: int) -> list[Any]:
 
 
 @contextmanager
-def _recorded(chosen: Sequence[keras.layers.Layer]) -> Iterator[list[Any]]:
-    """Yield a list that a call of the model fills with the layers' outputs.
+def _recorded(chosen: Sequence[keras.layers.Layer], channels: int) -> Iterator[list[Any]]:
+    """Yield a list that a call of the model fills with each layer's output shape and first channels.
 
     Keras has no hooks, and a model made of inner outputs cannot reach into a nested model. So each
     layer's `call` is replaced for as long. Of a layer that is called more than once the last counts.
@@ -57,8 +54,10 @@ def _recorded(chosen: Sequence[keras.layers.Layer]) -> Iterator[list[Any]]:
         call = layer.call
 
         def recording(*args: Any, **kwargs: Any) -> Any:
-            outputs[index] = call(*args, **kwargs)
-            return outputs[index]
+            output = call(*args, **kwargs)
+            kept = output[..., :channels] if len(output.shape) == 4 else output  # the rest need not stay
+            outputs[index] = (output.shape[1:], keras.ops.cast(kept, "float32"))
+            return output
 
         layer.call = recording
 
