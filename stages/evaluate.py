@@ -7,20 +7,32 @@ pictures.
 import shutil
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 import pydantic
 import tensorflow as tf
+from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from stages.explaining import activations, kernels
 from stages.inputs import tfrecord
-from stages.reporting import figures, metrics
+from stages.reporting import confusions, convolution, curves, feature_maps, figures, filters, metrics
 from stages.running import command, errors, outputs, paramfile
 
 BATCH = 500  # images
 PROBABILITY_DECIMALS = 4
+LAYERS = 9  # in reports/feature_maps.png; a column each, more are too small to see
+
+
+class FeatureMaps(paramfile.Section):
+    """Which images go through the network in reports/feature_maps.png, and how much of it is shown."""
+
+    classes: int = pydantic.Field(ge=1, le=10)
+    images: int = pydantic.Field(ge=1, le=10)  # of each class
+    channels: int = pydantic.Field(ge=1, le=64)  # of each layer
 
 
 class Params(paramfile.Section):
@@ -28,11 +40,23 @@ class Params(paramfile.Section):
 
     calibration_bins: int = pydantic.Field(ge=1)
     examples: int = pydantic.Field(ge=1, le=100)
+    feature_maps: FeatureMaps
     min_accuracy: float = pydantic.Field(ge=0, le=1)
 
 
+class Judged(NamedTuple):
+    """The test split through the model's eyes: N images, n of them examples, m of them travellers."""
+
+    probabilities: np.ndarray  # [N, K]
+    labels: np.ndarray  # [N]
+    positions: np.ndarray  # [N], in the published split
+    examples: np.ndarray  # uint8 [n, H, W, C], spread over the split
+    travellers: np.ndarray  # uint8 [m, H, W, C], whose way through the network is shown
+    rows: np.ndarray  # [m], the travellers' among the N
+
+
 def evaluate(params: Params, model: Path, records: Path, history: Path, reports: Path) -> None:
-    """Write metrics.json, predictions.csv and the pictures to the folder `reports`.
+    """Write metrics.json, predictions.csv, confusions.md and the pictures to the folder `reports`.
 
     The model's summary and training environment, which data/model keeps out of Git, go there too.
 
@@ -42,31 +66,39 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
     """
     manifest = tfrecord.read_manifest(records)
     classifier = _load(model / "model.keras", manifest)
-    probabilities, actual, positions, examples = _predict(classifier, records, manifest, params.examples)
-    predicted = probabilities.argmax(axis=1)
+    judged = _predict(classifier, records, manifest, params)
+    actual, predicted = judged.labels, judged.probabilities.argmax(axis=1)
     classes = manifest["classes"]
-    numbers = metrics.evaluate(actual, probabilities, classes, params.calibration_bins)
+    numbers = metrics.evaluate(actual, judged.probabilities, classes, params.calibration_bins)
     numbers["parameters"] = classifier.count_params()
     outputs.write_json(reports / "metrics.json", numbers)
     names = np.array(classes)
     table = pd.DataFrame(
         {
-            "index": positions,
+            "index": judged.positions,
             "actual": names[actual],
             "predicted": names[predicted],
-            "probability": probabilities.max(axis=1).round(PROBABILITY_DECIMALS),
+            "probability": judged.probabilities.max(axis=1).round(PROBABILITY_DECIMALS),
         }
     )
     with outputs.file(reports / "predictions.csv") as partial:
         table.to_csv(partial, index=False, lineterminator="\n", float_format=f"%.{PROBABILITY_DECIMALS}f")
     counts = confusion_matrix(actual, predicted, labels=range(len(classes)))
+    with outputs.file(reports / "confusions.md") as partial:
+        partial.write_text(confusions.markdown(counts, classes), encoding="utf-8")
     shown = table.iloc[_example_rows(len(table), params.examples)]
     pictures = {
         "confusion_matrix.png": figures.confusion_matrix(counts, classes),
-        "learning_curves.png": figures.learning_curves(pd.read_csv(history)),
+        "learning_curves.png": curves.figure(pd.read_csv(history)),
         "predictions.png": figures.predictions(
-            examples, shown["actual"].tolist(), shown["predicted"].tolist(), shown["probability"].tolist()
+            judged.examples,
+            shown["actual"].tolist(),
+            shown["predicted"].tolist(),
+            shown["probability"].tolist(),
         ),
+        "convolution.png": convolution.figure(judged.travellers[0], classes[actual[judged.rows[0]]]),
+        "feature_maps.png": _feature_maps(classifier, judged, classes, params.feature_maps.channels),
+        "filters.png": _filters(classifier),
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
@@ -80,6 +112,20 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
             f"expected an accuracy of at least evaluate.min_accuracy = {params.min_accuracy},"
             f" received {numbers['accuracy']}"
         )
+
+
+def _feature_maps(classifier: keras.Model, judged: Judged, classes: list[str], channels: int) -> Figure:
+    layers = activations.feature_maps(classifier, judged.travellers, LAYERS, channels)
+    rows = judged.rows
+    return feature_maps.figure(
+        judged.travellers, judged.labels[rows].tolist(), layers, judged.probabilities[rows], classes
+    )
+
+
+def _filters(classifier: keras.Model) -> Figure:
+    if found := kernels.first(classifier):
+        return filters.figure(found.layer, found.values)
+    return figures.note("No filters: the network has neither a convolution nor a dense layer on the pixels.")
 
 
 def _load(path: Path, manifest: dict) -> keras.Model:
@@ -97,20 +143,42 @@ def _load(path: Path, manifest: dict) -> keras.Model:
     return classifier
 
 
-def _predict(
-    classifier: keras.Model, records: Path, manifest: dict, examples: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities [N, K], labels [N], positions [N], and the example images, over the test split."""
+def _predict(classifier: keras.Model, records: Path, manifest: dict, params: Params) -> Judged:
     step = tf.function(lambda images: classifier(images, training=False), reduce_retracing=True)
-    wanted = _example_rows(manifest["count"], examples)
-    parts, first = [], 0
+    wanted = _example_rows(manifest["count"], params.examples)
+    parts: list[Judged] = []
+    taken: dict[int, int] = {}
+    first = 0
     data = tfrecord.dataset(records, manifest, BATCH)
     for images, labels, positions in tfrecord.batches(data, records):
-        inside = wanted[(wanted >= first) & (wanted < first + len(labels))] - first
-        parts.append((step(images).numpy(), labels.numpy(), positions.numpy(), images.numpy()[inside]))
-        first += len(labels)
-    probabilities, labels, positions, shown = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return probabilities, labels, positions, shown
+        pixels = images.numpy()
+        examples = wanted[(wanted >= first) & (wanted < first + len(pixels))] - first
+        travellers = _first_of_classes(labels.numpy(), taken, params.feature_maps)
+        parts.append(
+            Judged(
+                step(images).numpy(),
+                labels.numpy(),
+                positions.numpy(),
+                pixels[examples],
+                pixels[travellers],
+                travellers + first,
+            )
+        )
+        first += len(pixels)
+    judged = Judged(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    by_class = np.argsort(judged.labels[judged.rows], kind="stable")
+    return judged._replace(travellers=judged.travellers[by_class], rows=judged.rows[by_class])
+
+
+def _first_of_classes(labels: np.ndarray, taken: dict[int, int], wanted: FeatureMaps) -> np.ndarray:
+    """Rows of the first images of the first classes to appear; `taken` counts them from batch to batch."""
+    rows = []
+    for row, label in enumerate(labels.tolist()):
+        count = taken.get(label, 0)
+        if count < wanted.images and (label in taken or len(taken) < wanted.classes):
+            taken[label] = count + 1
+            rows.append(row)
+    return np.array(rows, int)
 
 
 def _example_rows(count: int, examples: int) -> np.ndarray:

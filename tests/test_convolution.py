@@ -1,65 +1,82 @@
-"""The convolution with a quicker weight gradient is Keras's own, on small maps and large ones."""
+"""The drawn convolution and pooling are those of Keras."""
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from stages.training import convolution
-
-TOLERANCE = {"float32": 1e-5, "mixed_bfloat16": 2e-2}
+from stages.reporting import convolution, figures
 
 
-@pytest.fixture(params=TOLERANCE)
-def tolerance(request):
-    keras.mixed_precision.set_dtype_policy(request.param)
-    yield TOLERANCE[request.param]
-    keras.mixed_precision.set_dtype_policy("float32")
+def image(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def gradients(layer, inputs):
-    """Of a weighted sum of the outputs, with respect to the inputs and the layer's weights."""
-    inputs = tf.constant(inputs)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = tf.cast(layer(inputs), tf.float32)
-        weights = np.random.default_rng(1).normal(size=outputs.shape).astype(np.float32)
-        total = tf.reduce_sum(outputs * weights)
-    return outputs, *tape.gradient(total, [inputs, *layer.trainable_variables])
+@pytest.mark.parametrize("kernel", convolution.FILTERS.values(), ids=convolution.FILTERS)
+def test_a_convolution_is_that_of_keras_with_relu(kernel):
+    pixels = image(9, 7).astype(np.float32)
+    expected = keras.ops.relu(
+        keras.ops.conv(pixels[None, :, :, None], kernel.astype(np.float32)[:, :, None, None], padding="valid")
+    )
+    np.testing.assert_allclose(convolution.convolve(pixels, kernel), expected[0, :, :, 0])
 
 
-def assert_same(found, expected, tolerance):
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(np.asarray(found) / scale, np.asarray(expected) / scale, atol=tolerance)
+def test_a_filter_that_is_not_symmetric_is_not_turned_round():
+    pixels, kernel = np.arange(9.0).reshape(3, 3), np.array([[0, 1], [0, 0]])
+    assert convolution.convolve(pixels, kernel).tolist() == [[1, 2], [4, 5]]
 
 
-@pytest.mark.parametrize("shape", [(7, 7), (3, 3), (1, 1), (2, 5), (15, 15)])
-def test_outputs_and_gradients_are_those_of_keras(shape, tolerance):
-    inputs = np.random.default_rng(0).normal(size=(6, *shape, 104)).astype(np.float32)
-    options = {"filters": 112, "kernel_size": 3, "padding": "same", "bias_initializer": "random_normal"}
-    mine, its = convolution.Conv2D(**options), keras.layers.Conv2D(**options)
-    mine(inputs), its(inputs)
-    mine.set_weights(its.get_weights())
-    small = max(shape) <= convolution.LARGEST_MAP
-    assert mine._has_slow_gradient(tf.constant(inputs), tf.convert_to_tensor(mine.kernel)) == small
-    for found, expected in zip(gradients(mine, inputs), gradients(its, inputs), strict=True):
-        assert_same(found, expected, tolerance)
+@pytest.mark.parametrize("shape", [(6, 8), (7, 5)])
+def test_a_pooling_is_that_of_keras(shape):
+    pixels = image(*shape).astype(np.float32)
+    expected = keras.ops.max_pool(pixels[None, :, :, None], 2)
+    np.testing.assert_array_equal(convolution.max_pool(pixels), expected[0, :, :, 0])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"kernel_size": 5, "padding": "same"},
-        {"kernel_size": 3, "padding": "valid"},
-        {"kernel_size": 3, "padding": "same", "strides": 2},
-        {"kernel_size": 3, "padding": "same", "dilation_rate": 2},
-        {"kernel_size": 3, "padding": "same", "groups": 4},
-    ],
-)
-def test_other_convolutions_are_keras_own(options):
-    inputs = np.random.default_rng(0).normal(size=(3, 7, 7, 416)).astype(np.float32)
-    mine, its = (kind(filters=112, **options) for kind in (convolution.Conv2D, keras.layers.Conv2D))
-    mine(inputs), its(inputs)
-    mine.set_weights(its.get_weights())
-    for found, expected in zip(gradients(mine, inputs), gradients(its, inputs), strict=True):
-        assert_same(found, expected, 1e-5)
+def test_each_filter_answers_to_lines_of_its_own_direction_alone():
+    upright = np.tile([0.0, 0, 255, 0, 0, 0], (6, 1))
+    vertical, horizontal = convolution.FILTERS.values()
+    for lines, own, other in ((upright, vertical, horizontal), (upright.T, horizontal, vertical)):
+        assert convolution.convolve(lines, own).max() == 6 * 255
+        assert convolution.convolve(lines, other).max() == 0
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(1, 200), (3, 76), (4, 50)])
+def test_a_grey_image_is_the_luma_of_three_channels_and_the_mean_of_others(channels, expected):
+    pixels = np.zeros((4, 4, channels), np.uint8)
+    pixels[..., 0] = 255 if channels == 3 else 200  # 0.299 of red
+    assert np.all(convolution.grey(pixels) == expected)
+
+
+def test_the_steps_stand_side_by_side_with_their_sizes():
+    figure = convolution.figure(image(28, 28, 1), "an $ant")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "an \\$ant, in grey\n28 x 28",
+        "Vertical lines\n3 x 3",
+        "Convolution, ReLU\n26 x 26",
+        "Max-pooling 2 x 2\n13 x 13",
+        "Horizontal lines\n3 x 3",
+        "Convolution, ReLU\n26 x 26",
+        "Max-pooling 2 x 2\n13 x 13",
+    ]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["-1", "2", "-1"] * 3
+    shown = [np.asarray(axes.get_images()[0].get_array()).shape for axes in figure.axes]
+    assert shown == [(28, 28), (3, 3), (26, 26), (13, 13), (3, 3), (26, 26), (13, 13)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_without_lines_becomes_black(tmp_path):
+    figure = convolution.figure(np.full((4, 4, 3), 255, np.uint8), "ant")
+    figures.save(figure, tmp_path / "figure.png")
+    assert figure.axes[2].get_images()[0].get_clim() == (0, 1)
+
+
+def test_of_an_image_that_is_too_small_a_sentence_says_so():
+    figure = convolution.figure(image(3, 9, 3), "ant")
+    assert not figure.axes
+    assert "Images of 3 x 9 pixels are too small" in figure.texts[0].get_text()
+
+
+def test_equal_images_are_equal_files(tmp_path):
+    for name in ("one.png", "other.png"):
+        figures.save(convolution.figure(image(8, 8, 3), "ant"), tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

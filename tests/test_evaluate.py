@@ -10,7 +10,12 @@ from stages.inputs import tfrecord
 from stages.running import errors, outputs, paramfile
 from tests import tiny
 
-PARAMS = {"calibration_bins": 10, "examples": 6, "min_accuracy": 0.0}
+PARAMS = {
+    "calibration_bins": 10,
+    "examples": 6,
+    "feature_maps": {"classes": 2, "images": 2, "channels": 4},
+    "min_accuracy": 0.0,
+}
 COUNT = 10
 REPORTS = {
     "metrics.json",
@@ -18,6 +23,10 @@ REPORTS = {
     "confusion_matrix.png",
     "learning_curves.png",
     "predictions.png",
+    "confusions.md",
+    "convolution.png",
+    "feature_maps.png",
+    "filters.png",
     "model_summary.txt",
     "environment.json",
 }
@@ -41,8 +50,25 @@ def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2):
     pixels = keras.Input(shape, dtype="uint8")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(pixels))
     dense = keras.layers.Dense(classes, activation="softmax")
-    model = keras.Model(pixels, dense(mean))
-    kernel, bias = np.zeros((shape[-1], classes)), np.zeros(classes)
+    return saved(folder, keras.Model(pixels, dense(mean)), dense, slope)
+
+
+def convolutional(folder, slope=0.2):
+    """The same by way of a convolution and a pooling that leave the mean as it is, in a nested model."""
+    images = keras.Input((8, 8, 1))
+    conv = keras.layers.Conv2D(2, 1, activation="relu", name="brighter")
+    maps = keras.layers.AveragePooling2D(2, name="coarser")(conv(images))
+    network = keras.Model(images, maps, name="network")
+    conv.set_weights([np.array([[[[1, 0]]]]), np.zeros(2)])
+    pixels = keras.Input((8, 8, 1), dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(network(keras.layers.Rescaling(1.0)(pixels)))
+    dense = keras.layers.Dense(2, activation="softmax")
+    return saved(folder, keras.Model(pixels, dense(mean)), dense, slope)
+
+
+def saved(folder, model, dense, slope):
+    """Write the model, its last layer set to look at the first channel's mean, as the train stage does."""
+    kernel, bias = (np.zeros(weights.shape) for weights in dense.get_weights())
     kernel[:, 1], bias[1] = slope, -125 * slope - (slope == 0)
     dense.set_weights([kernel, bias])
     folder.mkdir()
@@ -133,9 +159,54 @@ def test_the_examples_are_spread_over_the_split_whatever_the_batches(
     ((images, _, _),) = tfrecord.batches(tfrecord.dataset(records, manifest, COUNT), records)
     monkeypatch.setattr(evaluate, "BATCH", 3)
     model = keras.models.load_model(reports.parent / "model" / "model.keras")
-    *_, shown = evaluate._predict(model, records, manifest, examples)
-    np.testing.assert_array_equal(shown, images.numpy()[rows])
+    params = paramfile.check(evaluate.Params, PARAMS | {"examples": examples}, "evaluate")
+    judged = evaluate._predict(model, records, manifest, params)
+    np.testing.assert_array_equal(judged.examples, images.numpy()[rows])
     assert evaluate._example_rows(COUNT, examples).tolist() == list(rows)
+
+
+@pytest.mark.parametrize(("classes", "images"), [(1, 1), (1, 3), (2, 2), (10, 10)])
+@pytest.mark.parametrize("batch", [3, COUNT])
+def test_the_first_images_of_the_first_classes_travel_by_class_whatever_the_batches(
+    records, reports, monkeypatch, classes, images, batch
+):
+    manifest = tfrecord.read_manifest(records)
+    ((pixels, labels, _),) = tfrecord.batches(tfrecord.dataset(records, manifest, COUNT), records)
+    labels = labels.numpy()
+    chosen = list(dict.fromkeys(labels.tolist()))[:classes]
+    expected = [row for label in sorted(chosen) for row in np.flatnonzero(labels == label)[:images]]
+    monkeypatch.setattr(evaluate, "BATCH", batch)
+    model = keras.models.load_model(reports.parent / "model" / "model.keras")
+    change = {"feature_maps": {"classes": classes, "images": images, "channels": 4}}
+    params = paramfile.check(evaluate.Params, PARAMS | change, "evaluate")
+    judged = evaluate._predict(model, records, manifest, params)
+    assert judged.rows.tolist() == expected
+    np.testing.assert_array_equal(judged.travellers, pixels.numpy()[expected])
+
+
+def test_a_convolutional_network_is_judged_and_drawn_alike_twice(records, history, reports, tmp_path):
+    model = convolutional(tmp_path / "model")
+    once, again = (run(model, records, history, tmp_path / name) for name in ("once", "again"))
+    assert {path.name for path in once.iterdir()} == REPORTS
+    assert tiny.digests(once) == tiny.digests(again)
+    assert (once / "predictions.csv").read_bytes() == (reports / "predictions.csv").read_bytes()
+    for name in ("feature_maps.png", "filters.png"):
+        assert (once / name).read_bytes() != (reports / name).read_bytes()
+
+
+def test_more_channels_change_the_feature_maps_alone(records, history, tmp_path):
+    model = convolutional(tmp_path / "model")
+    changes = {"feature_maps": {"classes": 2, "images": 2, "channels": 1}}
+    two = tiny.digests(run(model, records, history, tmp_path / "two"))
+    one = tiny.digests(run(model, records, history, tmp_path / "one", **changes))
+    assert {name for name in two if two[name] != one[name]} == {"feature_maps.png"}
+
+
+def test_the_confusions_are_those_of_the_predictions(reports, reports_of_dark):
+    assert "None of the 10 test images" in (reports / "confusions.md").read_text()
+    assert (
+        "- light is taken for dark 5 times of 5 (100.0 %)" in (reports_of_dark / "confusions.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("examples", [1, 100])
@@ -188,6 +259,10 @@ def test_records_that_are_not_there_are_bad_input(history, reports, tmp_path):
         ({"min_accuracy": 1.5}, "evaluate.min_accuracy: expected less than or equal to 1, received 1.5"),
         ({"examples": 0}, "evaluate.examples: expected greater than or equal to 1, received 0"),
         ({"examples": 101}, "evaluate.examples: expected less than or equal to 100, received 101"),
+        (
+            {"feature_maps": {"classes": 0, "images": 2, "channels": 4}},
+            "evaluate.feature_maps.classes: expected greater than or equal to 1, received 0",
+        ),
         ({"calibration_bin": 3}, "unknown key 'calibration_bin'.*Did you mean 'calibration_bins'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,6 +83,32 @@ def test_with_one_bin_the_calibration_error_is_mean_confidence_less_accuracy():
     assert metrics.calibration_error(actual, probabilities, 1) == pytest.approx(abs(gap))
 
 
+def test_above_half_is_worked_by_hand(found):
+    # Above 0.5: right for the first, third and fourth image, wrong for the last two; none for the second.
+    assert found["above_half"] == {"precision": 0.6, "recall": 0.5, "share": 0.8333}
+
+
+def thresholded(classes, sharpness):
+    actual, probabilities = random_predictions(classes=classes)
+    sharpened = probabilities**sharpness
+    return actual, (sharpened / sharpened.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("sharpness", [0.01, 1, 3])
+@pytest.mark.parametrize("classes", [2, 4, 10])
+def test_above_half_is_the_thresholded_precision_and_recall_of_keras(classes, sharpness):
+    actual, probabilities = thresholded(classes, sharpness)
+    found = metrics.above_half(actual, probabilities)
+    for name, metric in (("precision", keras.metrics.Precision()), ("recall", keras.metrics.Recall())):
+        metric.update_state(one_hot(actual, classes), probabilities)
+        assert found[name] == pytest.approx(float(metric.result()), abs=1e-6)
+
+
+def test_exactly_one_half_is_not_above_it():
+    found = metrics.above_half(np.array([0, 1]), np.full((2, 2), 0.5))
+    assert found == {"precision": 0, "recall": 0, "share": 0}
+
+
 def test_full_confidence_falls_into_the_last_bin():
     sure_and_nearly = np.array([[1.0, 0.0], [0.95, 0.05]])
     assert metrics.calibration_error(np.array([1, 0]), sure_and_nearly, 10) == pytest.approx((1.95 - 1) / 2)
@@ -156,5 +183,5 @@ def test_metrics_are_json_and_rounded(found):
         values = value.values() if isinstance(value, dict) else []
         return [value] if isinstance(value, float) else [each for inner in values for each in floats(inner)]
 
-    assert len(floats(found)) == 18
+    assert len(floats(found)) == 21
     assert all(value == round(value, 4) for value in floats(found))

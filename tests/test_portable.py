@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from stages.training import batch_norm, convolution, portable
+from stages.training import batch_norm, convolution_gradient, portable
 
 
 def network():
@@ -11,7 +11,7 @@ def network():
     inner = keras.Sequential(
         [
             keras.Input((6, 6, 2)),
-            convolution.Conv2D(3, 3),
+            convolution_gradient.Conv2D(3, 3),
             batch_norm.BatchNormalization(momentum=0.5, epsilon=1e-2),
             keras.layers.ReLU(),
         ],
@@ -48,7 +48,7 @@ def test_the_stock_model_consists_of_layers_of_keras_alone_and_leaves_the_other_
     assert [type(layer).__name__ for layer in layers_of(stock)] == [
         type(layer).__name__ for layer in layers_of(model)
     ]
-    own = (batch_norm.BatchNormalization, convolution.Conv2D)
+    own = (batch_norm.BatchNormalization, convolution_gradient.Conv2D)
     assert len([layer for layer in layers_of(model) if isinstance(layer, own)]) == 3
 
 

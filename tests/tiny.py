@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -52,3 +53,21 @@ def digests(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def nested_model(*inner, custom=False):
+    """Pixels, rescaling, a model within a model, softmax: as the train stage nests them and deeper."""
+    shape = (8, 8, 3)
+    inputs = keras.Input(shape)
+    x = inputs
+    for layer in inner:
+        x = layer(x)
+    if custom:
+        x = keras.ops.tanh(x) + keras.ops.mean(x, axis=-1, keepdims=True)
+    backbone = keras.Model(inputs, x, name="backbone")
+    images = keras.Input(shape)
+    network = keras.Model(
+        images, keras.layers.Dense(2, name="logits")(keras.layers.Flatten()(backbone(images))), name="network"
+    )
+    pixels = keras.Input(shape, dtype="uint8")
+    return keras.Model(pixels, keras.layers.Softmax()(network(keras.layers.Rescaling(1 / 255)(pixels))))

@@ -13,7 +13,7 @@ import numpy as np
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import batch_norm, convolution
+from stages.training import batch_norm, convolution_gradient
 
 PATCH = 2  # height and width in pixels of the whitened patches
 WHITENING = "whitening"  # the layer's name
@@ -108,7 +108,7 @@ def whitening_filters(images: np.ndarray) -> np.ndarray:
 
 def _convolution(width: int) -> keras.layers.Layer:
     uniform = keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
-    return convolution.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=uniform)
+    return convolution_gradient.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=uniform)
 
 
 def _normalized(x: keras.KerasTensor, options: Options) -> keras.KerasTensor:

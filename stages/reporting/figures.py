@@ -5,18 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
+NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale
+CROWDED_MATRIX = 14  # inches, of a larger one
+NAMED_CLASSES = 110  # of a still larger one every second, third, ... class is named
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG. Equal figures give equal bytes for one version of matplotlib."""
     figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+
+
+def note(text: str) -> Figure:
+    """A sentence, for a picture that has nothing else to show."""
+    figure = Figure(figsize=(7, 1.5))
+    figure.text(0.5, 0.5, plain(text), ha="center", va="center", wrap=True)
+    return figure
 
 
 def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
@@ -31,9 +39,9 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
     axes = figure.subplots(len(rows), len(names), squeeze=False)
     for row, (label, images) in enumerate(rows.items()):
         for column, image in enumerate(images):
-            _show(axes[row, column], image)
+            show(axes[row, column], image)
             if row == 0:
-                axes[row, column].set_title(_plain(names[column]), fontsize=9)
+                axes[row, column].set_title(plain(brief(names[column], 15)), fontsize=9)
         axes[row, 0].set_ylabel(label)
     return figure
 
@@ -41,40 +49,29 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """Counts, and the share of each actual class (rows sum to 1), side by side.
 
+    Numbers up to 30 classes, a scale of colours beyond; beyond 110 classes not every one is named.
+
     Args:
         counts: int [K, K]; row = actual class, column = predicted class.
         classes: K names.
     """
-    size = min(max(4.2, 1.6 + 0.52 * len(classes)), 20)
+    numbered = len(classes) <= NUMBERED_CLASSES
+    size = max(4.2, 1.6 + 0.52 * len(classes)) if numbered else CROWDED_MATRIX
     figure = Figure(figsize=(2 * size, size), layout="constrained")
-    names = [_plain(name) for name in classes]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    named = range(0, len(classes), -(-len(classes) // NAMED_CLASSES))
+    names = [plain(brief(classes[label], 24)) for label in named]
+    font = 10 if numbered else 6
     panels = [("Images", counts, "d"), ("Share of the actual class", shares, ".2f")]
     for axes, (title, matrix, numbers) in zip(figure.subplots(1, 2), panels, strict=True):
-        display = ConfusionMatrixDisplay(matrix, display_labels=names)
-        display.plot(
-            ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=len(classes) <= 30
-        )
+        display = ConfusionMatrixDisplay(matrix)
+        display.plot(ax=axes, cmap="Blues", values_format=numbers, colorbar=False, include_values=numbered)
+        if not numbered:
+            figure.colorbar(display.im_, ax=axes, fraction=0.03)
         axes.set(title=title, xlabel="predicted", ylabel="actual")
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    return figure
-
-
-def learning_curves(history: pd.DataFrame) -> Figure:
-    """Loss and accuracy by epoch, for training and, where there is one, validation.
-
-    Args:
-        history: Columns epoch, loss, accuracy and, perhaps, val_loss, val_accuracy.
-    """
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for column, label in ((measure, "training"), (f"val_{measure}", "validation")):
-            if column in history:
-                axes.plot(history["epoch"], history[column], marker=".", label=label)
-        axes.set(title=measure.capitalize(), xlabel="epoch", ylabel=measure)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.legend()
+        turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if numbered else {"rotation": 90}
+        axes.set_xticks(named, names, fontsize=font, **turn)
+        axes.set_yticks(named, names, fontsize=font)
     return figure
 
 
@@ -89,27 +86,35 @@ def predictions(
         predicted: n class names.
         probability: n probabilities of the predicted class.
     """
-    columns = min(6, len(images))
-    rows = -(-len(images) // columns)
+    rows = -(-len(images) // 6)
+    columns = -(-len(images) // rows)
     figure = Figure(figsize=(1.75 * columns, 2.15 * rows + 0.5), layout="constrained")
     figure.suptitle("Test images: predicted class and its probability; red: wrong")
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for axis, image, truth, guess, share in zip(axes, images, actual, predicted, probability, strict=False):
-        _show(axis, image)
+        show(axis, image)
         right = truth == guess
+        guess, truth = brief(guess, 16), brief(truth, 18)
         title = f"{guess}\n{share:.0%}" if right else f"{guess} {share:.0%}\nis {truth}"
-        axis.set_title(_plain(title), fontsize=9, color=RIGHT if right else WRONG)
+        axis.set_title(plain(title), fontsize=9, color=RIGHT if right else WRONG)
     for axis in list(figure.axes)[len(images) :]:
         axis.set_axis_off()
     return figure
 
 
-def _plain(text: str) -> str:
+def brief(name: str, length: int) -> str:
+    """A name that is longer than `length`, with its middle left out."""
+    if len(name) <= length:
+        return name
+    return name[: length // 2] + "…" + name[-((length - 1) // 2) :]
+
+
+def plain(text: str) -> str:
     """Text that matplotlib draws as it stands, dollar signs and all."""
     return text.replace("$", r"\$")
 
 
-def _show(axes: Axes, image: np.ndarray) -> None:
+def show(axes: Axes, image: np.ndarray) -> None:
     """Draw one uint8 [H, W, C] image, grey if it has one channel, without ticks."""
     grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.shape[-1] == 1 else {}
     axes.imshow(image.squeeze(-1) if grey else image, **grey)

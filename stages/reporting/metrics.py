@@ -23,7 +23,8 @@ def evaluate(
     Returns:
         accuracy with its 95 % Wilson interval, loss (mean negative log-likelihood in nats),
         top_2_accuracy, macro averages over the classes (a class with no predictions has precision
-        0), expected calibration error, the number of images, and the same per class.
+        0), the thresholded averages of `above_half`, expected calibration error, the number of images,
+        and the same per class.
     """
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(classes))
@@ -44,11 +45,36 @@ def evaluate(
             "loss": _negative_log_likelihood(actual, probabilities),
             "top_2_accuracy": _top_2_accuracy(actual, probabilities),
             "macro": {"precision": precision.mean(), "recall": recall.mean(), "f1": f1.mean()},
+            "above_half": above_half(actual, probabilities),
             "calibration_error": calibration_error(actual, probabilities, calibration_bins),
             "images": len(actual),
             "per_class": per_class,
         }
     )
+
+
+def above_half(actual: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Micro precision and recall of the classes given a probability above one half.
+
+    What `keras.metrics.Precision()` and `Recall()` compute from one-hot labels: an image without such
+    a class counts as not found, not as wrong. So precision is the accuracy over the other images, and
+    recall at most the accuracy.
+
+    Args:
+        actual: Labels, int [N].
+        probabilities: float [N, K].
+
+    Returns:
+        precision (0 without any prediction above one half), recall, and `share`: of the images, those
+        with such a class.
+    """
+    sure = probabilities > 0.5
+    right = int(sure[np.arange(len(actual)), actual].sum())
+    return {
+        "precision": right / max(int(sure.sum()), 1),
+        "recall": right / len(actual),
+        "share": sure.any(axis=1).mean(),
+    }
 
 
 def calibration_error(actual: np.ndarray, probabilities: np.ndarray, bins: int) -> float:

@@ -1,0 +1,70 @@
+"""What the layers inside a trained model make of images. A model in, arrays out."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from stages.explaining import layers
+
+
+def feature_maps(
+    model: keras.Model, images: np.ndarray, most_layers: int, channels: int
+) -> list[tuple[str, np.ndarray]]:
+    """The outputs of the convolution and pooling layers, or of the dense layers where there are none.
+
+    Args:
+        model: From images to anything; it may hold other models.
+        images: What the model takes, [n, H, W, C].
+        most_layers: Of a deeper model so many layers, spread evenly over the depth, the first and the
+            last among them.
+        channels: Of each convolution or pooling the first so many.
+
+    Returns:
+        Per layer its name above its output's size, and float32 [n, h, w, c] of a convolution or
+        pooling, [n, units] or [n, ..., units] of a dense layer.
+    """
+    chosen = layers.of_kind(model, layers.CONVOLUTIONS + layers.POOLINGS)
+    chosen = _spread(chosen or layers.of_kind(model, layers.DENSE), most_layers)
+    with _recorded(chosen, channels) as outputs:
+        model(images, training=False)
+    return [
+        (f"{layer.name}\n{' x '.join(map(str, shape))}", keras.ops.convert_to_numpy(values))
+        for layer, (shape, values) in zip(chosen, outputs, strict=True)
+    ]
+
+
+def _spread(values: Sequence[Any], most: int) -> list[Any]:
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in places]
+
+
+@contextmanager
+def _recorded(chosen: Sequence[keras.layers.Layer], channels: int) -> Iterator[list[Any]]:
+    """Yield a list that a call of the model fills with each layer's output shape and first channels.
+
+    Keras has no hooks, and a model made of inner outputs cannot reach into a nested model. So each
+    layer's `call` is replaced for as long. Of a layer that is called more than once the last counts.
+    """
+    outputs: list[Any] = [None] * len(chosen)
+
+    def record(index: int, layer: keras.layers.Layer) -> None:
+        call = layer.call
+
+        def recording(*args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            kept = output[..., :channels] if len(output.shape) == 4 else output  # the rest need not stay
+            outputs[index] = (output.shape[1:], keras.ops.cast(kept, "float32"))
+            return output
+
+        layer.call = recording
+
+    for index, layer in enumerate(chosen):
+        record(index, layer)
+    try:
+        yield outputs
+    finally:
+        for layer in chosen:
+            del layer.call
