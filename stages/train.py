@@ -74,7 +74,8 @@ class Params(paramfile.Section):
 
 
 def train(params: Params, train_records: Path, val_records: Path, model: Path, history: Path) -> None:
-    """Write model.keras, summary.txt and environment.json to the folder `model`, and a CSV file.
+    """Write model.keras, summary.txt, environment.json and training.json to the folder `model`, and
+    the learning curves' numbers to the CSV file `history`.
 
     The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
     it consists of Keras's own layers. Without validation images the last weights are kept.
@@ -118,8 +119,16 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         saving.save(saved, partial / "model.keras")
         (partial / "summary.txt").write_text(summary.table(saved), encoding="utf-8")
         outputs.write_json(partial / "environment.json", hardware.environment(chosen, params.deterministic))
+        outputs.write_json(partial / "training.json", _settings(params, train_manifest, val_manifest))
     with outputs.file(history) as partial:
         pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
+
+
+def _settings(params: Params, train: dict[str, Any], val: dict[str, Any]) -> dict[str, Any]:
+    """What the model was trained with, for its card."""
+    made = {key: train[key] for key in ("augment", "views", "normalization")}
+    counts = {"train_images": train["count"], "val_images": val["count"]}
+    return {"params": params.model_dump(), "records": made, **counts}
 
 
 def _architecture(model: dict[str, Any]) -> tuple[ModuleType, paramfile.Section]:

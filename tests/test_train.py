@@ -81,7 +81,13 @@ def history(folder):
 
 def test_the_stage_writes_the_model_its_summary_the_history_and_the_environment(trained):
     files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
-    assert files == {"model/model.keras", "model/summary.txt", "model/environment.json", "history.csv"}
+    assert files == {
+        "model/model.keras",
+        "model/summary.txt",
+        "model/environment.json",
+        "model/training.json",
+        "history.csv",
+    }
     assert "of them trainable" in (trained / "model" / "summary.txt").read_text()
 
 
@@ -132,6 +138,14 @@ def test_training_tells_dark_from_light(records, tmp_path):
         dataset = tfrecord.dataset(records / split, tfrecord.read_manifest(records / split), 99)
         ((images, labels, _),) = tfrecord.batches(dataset, records / split)
         assert np.mean(model.predict(images, verbose=0).argmax(axis=1) == labels) == 1.0
+
+
+def test_the_settings_are_kept_with_the_model(trained):
+    settings = outputs.read_json(trained / "model" / "training.json")
+    assert settings["params"] == PARAMS
+    assert (settings["train_images"], settings["val_images"]) == (24, 8)
+    assert settings["records"]["augment"] == tiny.RECORDS["augment"]
+    assert settings["records"]["normalization"]["method"] == "standardize"
 
 
 def test_the_environment_says_what_ran(trained):
