@@ -26,6 +26,7 @@ class Repository:
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
+            "PIP_NO_INDEX": "1",  # no test may install into the environment that runs it
         }
         return subprocess.run(
             command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=500
@@ -58,7 +59,8 @@ class Repository:
         environment.mkdir()
         for part in Path(sys.prefix).iterdir():
             (environment / part.name).symlink_to(part)
-        for requirements in self.path.glob("requirements*.txt"):
+        # make compares times: the developers' stamp must not be older than the others.
+        for requirements in sorted(self.path.glob("requirements*.txt"), reverse=True):
             stamp = environment / requirements.name
             stamp.unlink(missing_ok=True)
             shutil.copyfile(requirements, stamp)

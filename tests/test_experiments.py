@@ -3,22 +3,47 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import psutil
 import pytest
 
+from stages.reporting import freshness
+from tests import sandbox
+
 
 @pytest.fixture(scope="module")
-def sweep(first_run):
-    """The repository after a queued sweep over two numbers of epochs."""
-    repository, _ = first_run
-    repository.run("dvc", "exp", "run", "--queue", "--name", "sweep", "-S", "train.epochs=1,2")
+def shared(first_run, tmp_path_factory):
+    """A clone with data, a folder as its DVC remote, and a bare repository as its origin."""
+    hub, remote = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("remote")
+    first_run[0].run("git", "clone", "--quiet", "--bare", ".", str(hub))
+    repository = sandbox.Repository(hub).clone(tmp_path_factory.mktemp("experiments") / "clone")
+    repository.run("dvc", "remote", "add", "--default", "team", str(remote))
+    repository.commit("share data and models")
+    repository.run("git", "push", "--quiet")
+    repository.run("dvc", "cache", "dir", "--local", str(first_run[0].path / ".dvc/cache"))
+    repository.run("dvc", "checkout")
+    repository.run("dvc", "push")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def sweep(shared):
+    """The clone after a queued sweep over two numbers of epochs."""
+    shared.run("dvc", "exp", "run", "--queue", "--name", "sweep", "-S", "train.epochs=1,2")
     try:
-        repository.run("dvc", "exp", "run", "--run-all")
+        shared.run("dvc", "exp", "run", "--run-all")
     finally:
-        end_workers(repository)
-    yield repository
-    repository.run("dvc", "exp", "remove", "--queue", "--all-commits")
+        end_workers(shared)
+    return shared
+
+
+@pytest.fixture
+def workspace(sweep):
+    """The clone; its files and branches are put back afterwards."""
+    yield sweep
+    sweep.run("git", "checkout", "--quiet", "--force", "main")
+    sweep.run("dvc", "checkout", "--quiet", "--force")
 
 
 def end_workers(repository):
@@ -51,64 +76,51 @@ def test_experiments_can_be_read_by_programs(sweep):
     assert 0 < found["sweep-2"]["metrics"]["reports/metrics.json"]["data"]["accuracy"] <= 1
 
 
-def test_an_experiment_becomes_a_branch_that_is_up_to_date(sweep, repository):
-    repository.run("dvc", "exp", "branch", "sweep-2", "more-epochs")
-    try:
-        repository.run("git", "switch", "--quiet", "more-epochs")
-        assert repository.stages_run("dvc", "repro") == []
-        assert json.loads((repository.path / "reports/metrics.json").read_text())["images"] == 360
-        difference = json.loads(repository.run("dvc", "params", "diff", "main", "--json"))
-        assert difference["params.yaml"]["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
-    finally:
-        repository.run("git", "switch", "--quiet", "--force", "main")
-        repository.run("git", "branch", "--quiet", "--delete", "--force", "more-epochs")
+def test_an_experiment_becomes_a_branch_that_is_up_to_date(workspace):
+    workspace.run("dvc", "exp", "branch", "sweep-2", "more-epochs")
+    workspace.run("git", "switch", "--quiet", "more-epochs")
+    assert freshness.stale(workspace.path) == {}
+    workspace.run("dvc", "checkout")
+    assert workspace.stages_run("dvc", "repro") == []
+    difference = json.loads(workspace.run("dvc", "params", "diff", "main", "--json"))
+    assert difference["params.yaml"]["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
 
 
-def test_an_experiment_can_be_applied(sweep, repository):
-    repository.run("dvc", "exp", "apply", "sweep-1")
-    assert "epochs: 1\n" in (repository.path / "params.yaml").read_text()
-    assert repository.stages_run("dvc", "repro") == []
-
-
-@pytest.fixture(scope="module")
-def remote(sweep, tmp_path_factory):
-    """A folder with the data, the models and the run cache of the repository, its default remote."""
-    folder = tmp_path_factory.mktemp("remote")
-    sweep.run("git", "switch", "--quiet", "--create", "shared")
-    sweep.run("dvc", "remote", "add", "--default", "team", str(folder))
-    sweep.commit("share data and models")
-    sweep.run("dvc", "push", "--run-cache")
-    yield folder
-    sweep.run("git", "switch", "--quiet", "--force", "main")
-    sweep.run("git", "branch", "--quiet", "--delete", "--force", "shared")
+def test_an_experiment_can_be_applied(workspace):
+    workspace.run("dvc", "exp", "apply", "sweep-1")
+    assert "epochs: 1\n" in (workspace.path / "params.yaml").read_text()
+    assert workspace.stages_run("dvc", "repro") == []
 
 
 @pytest.fixture
-def clone(sweep, remote, tmp_path):
-    """A colleague's clone, which has no data."""
-    clone = sweep.clone(tmp_path / "clone")
-    assert not (clone.path / "data/model").exists()
-    return clone
+def colleague(shared, tmp_path):
+    """Another clone, which has no data."""
+    hub = shared.run("git", "remote", "get-url", "origin").strip()
+    return sandbox.Repository(Path(hub)).clone(tmp_path / "clone")
 
 
-def test_a_colleague_gets_the_data_and_runs_nothing(clone, first_run):
-    assert clone.stages_run("dvc", "repro", "--pull") == []
-    assert clone.digests() == first_run[0].digests()
+def test_a_colleague_gets_the_data_and_runs_nothing(colleague, first_run):
+    assert not (colleague.path / "data/model").exists()
+    assert colleague.stages_run("dvc", "repro", "--pull") == []
+    assert colleague.digests() == first_run[0].digests()
 
 
-def test_a_colleague_gets_one_model_alone(clone):
-    clone.run("dvc", "pull", "train")
-    assert (clone.path / "data/model/model.keras").exists()
-    assert not (clone.path / "data/records").exists()
+def test_a_colleague_gets_the_model_alone(colleague):
+    colleague.run("dvc", "pull", "train")
+    assert (colleague.path / "data/model/model.keras").exists()
+    assert not (colleague.path / "data/records").exists()
 
 
-def test_a_colleague_does_not_train_what_was_trained_elsewhere(clone):
-    clone.set("train.epochs", 1)
-    assert clone.stages_run("dvc", "repro", "--pull") == ["evaluate"]
+def test_a_colleague_gets_an_experiment(colleague, sweep):
+    sweep.run("dvc", "exp", "push", "origin", "sweep-2")
+    colleague.run("dvc", "exp", "pull", "origin", "sweep-2")
+    colleague.run("dvc", "exp", "apply", "sweep-2")
+    assert colleague.stages_run("dvc", "repro", "--pull") == []
+    assert (colleague.path / "data/model/model.keras").exists()
 
 
-def test_a_colleague_gets_an_experiment(clone):
-    clone.run("dvc", "exp", "pull", "origin", "sweep-2")
-    clone.run("dvc", "exp", "apply", "sweep-2")
-    assert clone.stages_run("dvc", "repro", "--pull") == []
-    assert (clone.path / "data/model/model.keras").exists()
+def test_a_clone_that_shares_the_cache_trains_nothing_again(colleague, sweep):
+    colleague.run("dvc", "cache", "dir", "--local", sweep.run("dvc", "cache", "dir").strip())
+    colleague.run("dvc", "checkout")
+    colleague.set("train.epochs", 1)
+    assert colleague.stages_run("dvc", "repro") == ["evaluate"]

@@ -68,7 +68,7 @@ def test_a_lock_file_put_together_from_two_runs_is_refused(clone):
     model = next(out for out in document["stages"]["train"]["outs"] if out["path"] == "data/model")
     model["md5"] = "0" * 32 + ".dir"
     yaml.dump(document, clone.path / "dvc.lock")
-    assert freshness.stale(clone.path) == {"evaluate": ["data of an earlier stage"]}
+    assert freshness.stale(clone.path) == {"evaluate": ["data/model"]}
 
 
 def test_without_a_lock_file_every_stage_is_stale(clone):

@@ -55,7 +55,7 @@ def test_the_smoke_run_leaves_the_checkout_as_it_is(first_run, tmp_path):
     clone.set("train.epochs", 0)
     before = clone.run("git", "status", "--porcelain", "--ignored")
     printed = clone.run("env", f"TMPDIR={tmp_path}", "make", "smoke")
-    assert "Running stage 'evaluate'" in printed
+    assert "Running stage 'subset'" in printed
     assert "| reports/metrics.json |" in printed
     assert clone.run("git", "status", "--porcelain", "--ignored") == before
     assert [path.name for path in tmp_path.iterdir()] == ["clone"]
