@@ -42,7 +42,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[sandbox.Reposit
 def repository(
     first_run: tuple[sandbox.Repository, list[str]],
 ) -> Iterator[sandbox.Repository]:
-    """The repository as the first run left it; restored afterwards, its branches and experiments gone."""
+    """The repository as the first run left it; its files are restored afterwards."""
     repository, _ = first_run
     yield repository
     repository.run("git", "checkout", "--quiet", "--force", "main")
