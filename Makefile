@@ -1,8 +1,9 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
+# make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
 # make -s report BASE=main               compare with a revision: Markdown on standard output
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report test lint format lock clean
+.PHONY: repro report test lint format fresh smoke lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -25,10 +26,18 @@ lint: .venv/requirements-dev.txt
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 
 format: .venv/requirements-dev.txt
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+
+fresh: .venv/$(REQUIREMENTS)
+	.venv/bin/python -m stages.reporting.freshness
+
+smoke: .venv/$(REQUIREMENTS)
+	.ci/smoke
 
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %

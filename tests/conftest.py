@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from stages.datasets import cifar10, fashion_mnist
+from tests import sandbox
 
 hypothesis.settings.register_profile("pipeline", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("pipeline")
@@ -26,6 +27,26 @@ def fetch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("IMAGE_PIPELINE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[sandbox.Repository, list[str]]:
+    """A repository after its first `dvc repro`, committed on main, and which stages that ran."""
+    repository = sandbox.create(tmp_path_factory.mktemp("end_to_end") / "repository")
+    stages = repository.stages_run("dvc", "repro")
+    repository.commit("first run")
+    return repository, stages
+
+
+@pytest.fixture
+def repository(
+    first_run: tuple[sandbox.Repository, list[str]],
+) -> Iterator[sandbox.Repository]:
+    """The repository as the first run left it; its files are restored afterwards."""
+    repository, _ = first_run
+    yield repository
+    repository.run("git", "checkout", "--quiet", "--force", "main")
+    repository.run("dvc", "checkout", "--quiet", "--force")
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""Say whether dvc.lock and reports/ are what this code and these params give; needs no data.
+
+    python -m stages.reporting.freshness
+
+Exits with status 1 and names the stale stages and what differs in each.
+"""
+
+import sys
+from pathlib import Path
+
+from stages.reporting import lockfile, revisions
+from stages.running import errors
+
+
+def main() -> None:
+    """Check the repository in the working directory."""
+    try:
+        with revisions.project(Path()) as repo:
+            found = lockfile.stale(repo)
+    except errors.BadInput as error:
+        sys.exit(f"freshness: error: {error}")
+    if found:
+        lines = [f"  {stage}: {_listed(reasons)}" for stage, reasons in found.items()]
+        sys.exit(
+            "freshness: error: dvc.lock does not fit the code and the params. Stale stages and why:\n"
+            + "\n".join(lines)
+            + "\nRun `dvc repro`, then commit dvc.lock and reports/."
+        )
+    print("dvc.lock fits the code and the params.")
+
+
+def _listed(reasons: dict[str, str]) -> str:
+    return ", ".join(f"{what} ({how})" for what, how in reasons.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""`make fresh`, in clones without data, as CI has them."""
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.reporting import lockfile, revisions
+from stages.running import errors
+
+yaml = YAML()
+
+
+@pytest.fixture
+def clone(first_run, tmp_path):
+    """A fresh clone of the repository after its first run."""
+    return first_run[0].clone(tmp_path / "clone")
+
+
+def stale(path):
+    """The stale stages and what differs in each."""
+    with revisions.project(path) as repo:
+        return {stage: list(reasons) for stage, reasons in lockfile.stale(repo).items()}
+
+
+def add_a_line(path):
+    path.write_text(path.read_text() + "# another line\n")
+
+
+def test_a_fresh_clone_passes(clone):
+    clone.use_this_environment()
+    assert "dvc.lock fits the code and the params." in clone.run("make", "fresh")
+    assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_the_stages_of_a_changed_parameter_and_a_changed_line_of_code_are_named(clone):
+    clone.use_this_environment()
+    clone.set("train.epochs", 7)
+    add_a_line(clone.path / "stages/evaluate.py")
+    done = clone.attempt("make", "fresh")
+    assert done.returncode != 0
+    assert "  train: params.yaml:train (modified)\n  evaluate: stages/evaluate.py (modified)\n" in done.stderr
+    assert "dvc repro" in done.stderr
+
+
+def test_a_line_in_a_part_makes_every_stage_that_imports_it_stale(clone):
+    add_a_line(clone.path / "stages/reporting/figures.py")
+    changed = ["stages/reporting/figures.py"]
+    assert stale(clone.path) == {"records": changed, "evaluate": changed}
+
+
+def test_the_first_stage_may_be_the_stale_one(clone):
+    add_a_line(clone.path / "stages/download.py")
+    assert stale(clone.path) == {"download": ["stages/download.py"]}
+
+
+def test_an_edited_report_is_not_what_its_stage_wrote(clone):
+    add_a_line(clone.path / "reports/predictions.csv")
+    assert stale(clone.path) == {"evaluate": ["reports/predictions.csv"]}
+
+
+def test_a_removed_report_is_missed(clone):
+    (clone.path / "reports/metrics.json").unlink()
+    assert stale(clone.path) == {"evaluate": ["reports/metrics.json"]}
+
+
+def test_another_command_makes_its_stage_stale(clone):
+    document = yaml.load(clone.path / "dvc.yaml")
+    document["stages"]["evaluate"]["cmd"] += " --params params.yaml"
+    yaml.dump(document, clone.path / "dvc.yaml")
+    assert stale(clone.path) == {"evaluate": ["cmd"]}
+
+
+def test_a_lock_file_put_together_from_two_runs_is_refused(clone):
+    document = yaml.load(clone.path / "dvc.lock")
+    model = next(out for out in document["stages"]["train"]["outs"] if out["path"] == "data/model")
+    model["md5"] = "0" * 32 + ".dir"
+    yaml.dump(document, clone.path / "dvc.lock")
+    assert stale(clone.path) == {"evaluate": ["data/model"]}
+
+
+def test_without_a_lock_file_every_stage_is_stale(clone):
+    (clone.path / "dvc.lock").unlink()
+    assert list(stale(clone.path)) == ["download", "subset", "records", "train", "evaluate"]
+
+
+def test_a_pipeline_dvc_cannot_read_is_refused(clone):
+    (clone.path / "dvc.yaml").write_text("stages: [\n")
+    with pytest.raises(errors.BadInput, match=r"dvc\.yaml"):
+        stale(clone.path)
