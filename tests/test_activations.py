@@ -74,3 +74,10 @@ def test_layers_of_a_nested_sequential_model_are_found(images):
     model = tiny.nested_model(keras.Sequential([L.Conv2D(3, 3, name="inside"), L.ReLU()]))
     ((title, _),) = activations.feature_maps(model, images, 9, 4)
     assert title == "inside\n6 x 6 x 3"
+
+
+def test_a_model_that_looks_at_mirror_images_too_shows_the_image_itself(images):
+    pixels, network = keras.Input((8, 8, 3)), keras.Sequential([L.Conv2D(2, 3), L.GlobalMaxPooling2D()])
+    both = L.Average()([network(pixels), network(keras.ops.flip(pixels, axis=2))])
+    ((_, maps),) = activations.feature_maps(keras.Model(pixels, both), images, 9, 2)
+    np.testing.assert_allclose(maps, network.layers[0](images.astype(np.float32)), atol=1e-3)

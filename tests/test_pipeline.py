@@ -104,6 +104,27 @@ def test_params_files_have_the_sections_of_the_pipeline_and_no_more(path):
     assert list(yaml.load(path)) == list(STAGES)
 
 
+def keys(values, prefix=""):
+    """Dotted names of everything below a mapping, but for a model's own options."""
+    for key, value in values.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict) and f"{prefix}{key}" != "train.model":
+            yield from keys(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("path", PARAMS_FILES[1:], ids=str)
+def test_all_params_files_have_the_same_keys_in_the_same_order(path):
+    assert list(keys(yaml.load(path))) == list(keys(yaml.load(PARAMS_FILES[0])))
+
+
+@pytest.mark.parametrize("path", PARAMS_FILES, ids=str)
+def test_params_files_say_what_each_key_means_in_the_same_words(path):
+    def comments(text):
+        return [line.split(" # ")[1] for line in text.splitlines() if " # " in line]
+
+    assert comments(path.read_text()) == comments(PARAMS_FILES[0].read_text())
+
+
 def test_the_default_is_one_of_the_known_problems():
     assert yaml.load(Path("params.yaml")) in [yaml.load(path) for path in PARAMS_FILES[1:]]
 

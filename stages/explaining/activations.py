@@ -55,8 +55,9 @@ def _recorded(chosen: Sequence[keras.layers.Layer], channels: int) -> Iterator[l
 
         def recording(*args: Any, **kwargs: Any) -> Any:
             output = call(*args, **kwargs)
-            kept = output[..., :channels] if len(output.shape) == 4 else output  # the rest need not stay
-            outputs[index] = (output.shape[1:], keras.ops.cast(kept, "float32"))
+            if outputs[index] is None:
+                kept = output[..., :channels] if len(output.shape) == 4 else output  # the rest need not stay
+                outputs[index] = (output.shape[1:], keras.ops.cast(kept, "float32"))
             return output
 
         layer.call = recording
