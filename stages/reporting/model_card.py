@@ -129,7 +129,7 @@ def _use(facts: Facts) -> str:
     return _bullets(
         f"Meant for images like those of {_dataset(facts)}, each of exactly one of the classes, brought to "
         f"{_size(facts)} as the training images were.",
-        "Any other image gets one of these classes all the same: the model cannot answer none of them, and "
+        "Any other image gets one of these classes all the same: the model cannot say none of these, and "
         "may be sure of what it says.",
         "Not meant to find several objects in an image or to say where they are; nor to decide anything "
         "about people without a study of that use.",
@@ -181,7 +181,6 @@ def _training_data(facts: Facts) -> str:
         [str(label), markdown.name(name), *(f"{images[split][name]:,}" for split in SPLITS)]
         for label, name in enumerate(facts.classes)
     ]
-    totals = [f"{sum(images[split].values()):,}" for split in SPLITS]
     headers = ["label", "class", *(f"{name} images" for name in SPLITS.values())]
     records, params = facts.training["records"], facts.training["params"]
     settings = [
@@ -196,7 +195,7 @@ def _training_data(facts: Facts) -> str:
     return "\n\n".join(
         [
             f"{_splits(facts)} {_sizes(facts)} {_duplicates(facts)}",
-            markdown.table(headers, [*rows, ["", "all", *totals]], "Images by class"),
+            markdown.table(headers, rows, "Images by class"),
             "### Settings",
             _table(["records", ""], made),
             markdown.table(["setting", "value"], settings, "Training settings"),
@@ -209,12 +208,15 @@ def _training_data(facts: Facts) -> str:
 
 
 def _splits(facts: Facts) -> str:
-    if not facts.training["val_images"]:
-        return f"The published training split of {_dataset(facts)}; no validation images were set apart."
+    training, params = facts.training, facts.data["params"]
+    images = _number(training["train_images"], "image")
+    source = f"{images} of the published training split of {_dataset(facts)}"
+    if not training["val_images"]:
+        return f"{source}; no validation images were set apart."
+    rest = "" if params["test_fraction"] is None else " that the test images leave"
     return (
-        f"The published training split of {_dataset(facts)}, of which "
-        f"{markdown.percent(facts.data['params']['val_fraction'])} of each class were set apart at random "
-        "for validation."
+        f"{source}, and {training['val_images']:,} for validation: "
+        f"{markdown.percent(params['val_fraction'])} of each class's images{rest}, chosen at random."
     )
 
 
@@ -453,7 +455,7 @@ def _dataset(facts: Facts) -> str:
 def _size(facts: Facts) -> str:
     height, width, channels = facts.image_shape
     order = "" if height == width else " (height x width)"
-    return f"{height} x {width} pixels{order}, {_number(channels, 'channel')}"
+    return f"{height} x {width} pixels{order} and {_number(channels, 'channel')}"
 
 
 def _names(names: Sequence[str]) -> str:
