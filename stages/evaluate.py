@@ -1,7 +1,7 @@
 """Judge the model on the test split, once.
 
-Reads data/model, data/records/test and the training history; writes metrics, predictions and
-pictures.
+Reads data/model, data/records/test, reports/data.json and the training history; writes metrics,
+predictions, pictures and a model card.
 """
 
 import shutil
@@ -19,7 +19,18 @@ from sklearn.metrics import confusion_matrix
 
 from stages.explaining import activations, kernels
 from stages.inputs import tfrecord
-from stages.reporting import confusions, convolution, curves, feature_maps, figures, filters, metrics
+from stages.reporting import (
+    calibration,
+    confusions,
+    convolution,
+    curves,
+    feature_maps,
+    figures,
+    filters,
+    metrics,
+    model_card,
+    reliability,
+)
 from stages.running import command, errors, outputs, paramfile
 
 BATCH = 500  # images
@@ -55,17 +66,19 @@ class Judged(NamedTuple):
     rows: np.ndarray  # [m], the travellers' among the N
 
 
-def evaluate(params: Params, model: Path, records: Path, history: Path, reports: Path) -> None:
-    """Write metrics.json, predictions.csv, confusions.md and the pictures to the folder `reports`.
+def evaluate(params: Params, model: Path, records: Path, data: Path, history: Path, reports: Path) -> None:
+    """Write metrics.json, predictions.csv, confusions.md, model_card.md and the pictures to `reports`.
 
     The model's summary and training environment, which data/model keeps out of Git, go there too.
 
     Raises:
-        errors.BadInput: the model does not fit the records, or its accuracy is below
+        errors.BadInput: the model or `data` does not fit the records, or the accuracy is below
             `params.min_accuracy` (the reports are written all the same).
     """
     manifest = tfrecord.read_manifest(records)
     classifier = _load(model / "model.keras", manifest)
+    known = _known(model, data, manifest)
+    learning = pd.read_csv(history)
     judged = _predict(classifier, records, manifest, params)
     actual, predicted = judged.labels, judged.probabilities.argmax(axis=1)
     classes = manifest["classes"]
@@ -86,10 +99,23 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
     counts = confusion_matrix(actual, predicted, labels=range(len(classes)))
     with outputs.file(reports / "confusions.md") as partial:
         partial.write_text(confusions.markdown(counts, classes), encoding="utf-8")
+    bins = calibration.bins(actual, judged.probabilities, params.calibration_bins)
+    facts = model_card.Facts(
+        **known,
+        image_shape=manifest["image_shape"],
+        history=learning,
+        metrics=numbers,
+        counts=counts,
+        confidence=judged.probabilities.max(axis=1).astype(np.float64),
+        right=actual == predicted,
+        calibration=bins,
+    )
+    with outputs.file(reports / "model_card.md") as partial:
+        partial.write_text(model_card.text(facts), encoding="utf-8")
     shown = table.iloc[_example_rows(len(table), params.examples)]
     pictures = {
         "confusion_matrix.png": figures.confusion_matrix(counts, classes),
-        "learning_curves.png": curves.figure(pd.read_csv(history)),
+        "learning_curves.png": curves.figure(learning),
         "predictions.png": figures.predictions(
             judged.examples,
             shown["actual"].tolist(),
@@ -99,6 +125,7 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
         "convolution.png": convolution.figure(judged.travellers[0], classes[actual[judged.rows[0]]]),
         "feature_maps.png": _feature_maps(classifier, judged, classes, params.feature_maps.channels),
         "filters.png": _filters(classifier),
+        "reliability.png": reliability.figure(bins),
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
@@ -112,6 +139,18 @@ def evaluate(params: Params, model: Path, records: Path, history: Path, reports:
             f"expected an accuracy of at least evaluate.min_accuracy = {params.min_accuracy},"
             f" received {numbers['accuracy']}"
         )
+
+
+def _known(model: Path, data: Path, manifest: dict) -> dict[str, dict]:
+    """What earlier stages say of the data and of the training."""
+    said = outputs.read_json(data)
+    if said["classes"] != manifest["classes"]:
+        raise errors.BadInput(
+            f"{data}: expected the records' classes, {', '.join(manifest['classes'])};"
+            f" received {', '.join(said['classes'])}"
+        )
+    of_model = {name: outputs.read_json(model / f"{name}.json") for name in ("training", "environment")}
+    return {"data": said, **of_model}
 
 
 def _feature_maps(classifier: keras.Model, judged: Judged, classes: list[str], channels: int) -> Figure:

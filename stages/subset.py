@@ -60,7 +60,7 @@ class Split(NamedTuple):
 
 
 def subset(params: Params, raw: Path, arrays: Path, report: Path) -> None:
-    """Write `arrays`/{train,val,test} and a JSON report of what each holds.
+    """Write `arrays`/{train,val,test} and a JSON report of where it is from and what each holds.
 
     A split's folder holds images.npy (uint8 [N, H, W, C]), labels.npy (int64 [N], in 0..K-1 in the
     order of the classes), positions.npy (int64 [N], each image's place in its published split) and
@@ -71,7 +71,7 @@ def subset(params: Params, raw: Path, arrays: Path, report: Path) -> None:
         errors.BadInput: an unknown class, a class with no images, no test split, or images of
             different sizes.
     """
-    names, published = _read(raw)
+    dataset, names, published = _read(raw)
     chosen = names if params.classes == "all" else params.classes
     for name in chosen:
         if name not in names:
@@ -84,10 +84,11 @@ def subset(params: Params, raw: Path, arrays: Path, report: Path) -> None:
     with outputs.folder(arrays) as partial:
         for split, content in splits.items():
             _write(partial / split, content, ids, chosen, shape, params.image_size)
-    outputs.write_json(report, {"classes": chosen, "images": counts, "repeated": repeated})
+    said = {"dataset": dataset, "params": params.model_dump(), "classes": chosen}
+    outputs.write_json(report, {**said, "images": counts, "repeated": repeated})
 
 
-def _read(raw: Path) -> tuple[list[str], dict[str, tuple[Any, np.ndarray]]]:
+def _read(raw: Path) -> tuple[str, list[str], dict[str, tuple[Any, np.ndarray]]]:
     dataset = outputs.read_json(raw / "manifest.json")["dataset"]
     names, published = READERS.get(dataset, tfds_datasets).read(raw)
     for split, (images, labels) in published.items():
@@ -97,7 +98,7 @@ def _read(raw: Path) -> tuple[list[str], dict[str, tuple[Any, np.ndarray]]]:
             raise errors.BadInput(
                 f"{dataset} {split}: expected labels below {len(names)}, found {labels.max()}"
             )
-    return names, published
+    return dataset, names, published
 
 
 def _split(params: Params, published: dict[str, tuple[Any, np.ndarray]], ids: list[int]) -> dict[str, Split]:

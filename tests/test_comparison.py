@@ -1,7 +1,5 @@
 """The statistics agree with scipy, with cases worked by hand and with published examples."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -112,13 +110,6 @@ def test_the_paired_interval_covers_the_true_change():
     tables = generator.multinomial(300, [0.80, 0.08, 0.04, 0.08], size=400)
     found = [comparison.paired(*answers(*table)) for table in tables]
     assert sum(each.low <= 0.04 <= each.high for each in found) >= 367
-
-
-def test_the_interval_of_one_accuracy_is_that_of_wilson():
-    z, share = stats.norm.ppf(0.975), 0.9
-    half = z * math.sqrt(share * (1 - share) / 50 + z**2 / (4 * 50**2)) / (1 + z**2 / 50)
-    centre = (share + z**2 / 100) / (1 + z**2 / 50)
-    assert comparison.interval(45, 50) == (pytest.approx(centre - half), pytest.approx(centre + half))
 
 
 def test_p_values_are_adjusted_as_worked_by_hand():

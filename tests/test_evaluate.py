@@ -1,5 +1,7 @@
 """The evaluate stage: numbers, predictions and pictures that agree, and a floor under the accuracy."""
 
+import re
+
 import keras
 import numpy as np
 import pandas as pd
@@ -24,6 +26,8 @@ REPORTS = {
     "learning_curves.png",
     "predictions.png",
     "confusions.md",
+    "model_card.md",
+    "reliability.png",
     "convolution.png",
     "feature_maps.png",
     "filters.png",
@@ -75,12 +79,15 @@ def saved(folder, model, dense, slope):
     model.save(folder / "model.keras")
     (folder / "summary.txt").write_text("dense\n")
     (folder / "environment.json").write_text("{}\n")
+    outputs.write_json(folder / "training.json", tiny.TRAINING)
     return folder
 
 
-def run(model, records, history, reports, **changes):
+def run(model, records, history, reports, data=None, **changes):
     params = paramfile.check(evaluate.Params, PARAMS | changes, "evaluate")
-    evaluate.evaluate(params, model, records, history, reports)
+    report = history.with_name("data.json")
+    outputs.write_json(report, data or tiny.data_report())
+    evaluate.evaluate(params, model, records, report, history, reports)
     return reports
 
 
@@ -207,6 +214,28 @@ def test_the_confusions_are_those_of_the_predictions(reports, reports_of_dark):
     assert (
         "- light is taken for dark 5 times of 5 (100.0 %)" in (reports_of_dark / "confusions.md").read_text()
     )
+
+
+def test_the_card_says_what_the_metrics_say(reports_of_dark):
+    found = outputs.read_json(reports_of_dark / "metrics.json")
+    card = (reports_of_dark / "model_card.md").read_text()
+    assert "| accuracy | 50.00 % (23.66 to 76.34) |" in card
+    assert (found["accuracy_low"], found["accuracy_high"]) == (0.2366, 0.7634)
+    assert f"| expected calibration error | {found['calibration_error']:.4f} |" in card
+    assert "| `dark` | 100.00 % (56.55 to 100.00) | 50.00 % (23.66 to 76.34) | 66.67 % | 5 |" in card
+    assert "| `light` | 0.00 % (0.00 to 43.45) | never predicted | 0.00 % | 5 |" in card
+    assert "| `light` taken for `dark` | 5 | 100.00 % (56.55 to 100.00) |" in card
+
+
+def test_the_card_links_only_to_what_stands_beside_it(reports):
+    links = set(re.findall(r"\]\(([^):]+)\)", (reports / "model_card.md").read_text()))
+    assert {"confusion_matrix.png", "reliability.png", "learning_curves.png"} < links <= REPORTS
+
+
+def test_a_report_on_other_classes_is_bad_input(records, history, reports, tmp_path):
+    with pytest.raises(errors.BadInput, match=r"expected the records' classes, dark, light; received a, b"):
+        run(reports.parent / "model", records, history, tmp_path / "out", data=tiny.data_report("ab"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("examples", [1, 100])

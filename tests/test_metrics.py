@@ -71,18 +71,6 @@ def test_the_loss_of_an_impossible_class_is_finite(found):
     assert 87 / 6 < found["loss"] < 90 / 6 + 1
 
 
-def test_the_calibration_error_is_worked_by_hand():
-    # Four bins hold, of each image's confidence: nothing | nothing | 0.5, 0.7, 0.6, 0.6 | 0.8, 0.9.
-    expected = (abs(2.4 - 2) + abs(1.7 - 1)) / 6
-    assert metrics.calibration_error(ACTUAL, PROBABILITIES, 4) == pytest.approx(expected)
-
-
-def test_with_one_bin_the_calibration_error_is_mean_confidence_less_accuracy():
-    actual, probabilities = random_predictions()
-    gap = probabilities.max(axis=1).mean() - np.mean(probabilities.argmax(axis=1) == actual)
-    assert metrics.calibration_error(actual, probabilities, 1) == pytest.approx(abs(gap))
-
-
 def test_above_half_is_worked_by_hand(found):
     # Above 0.5: right for the first, third and fourth image, wrong for the last two; none for the second.
     assert found["above_half"] == {"precision": 0.6, "recall": 0.5, "share": 0.8333}
@@ -107,16 +95,6 @@ def test_above_half_is_the_thresholded_precision_and_recall_of_keras(classes, sh
 def test_exactly_one_half_is_not_above_it():
     found = metrics.above_half(np.array([0, 1]), np.full((2, 2), 0.5))
     assert found == {"precision": 0, "recall": 0, "share": 0}
-
-
-def test_full_confidence_falls_into_the_last_bin():
-    sure_and_nearly = np.array([[1.0, 0.0], [0.95, 0.05]])
-    assert metrics.calibration_error(np.array([1, 0]), sure_and_nearly, 10) == pytest.approx((1.95 - 1) / 2)
-
-
-def test_sure_and_right_predictions_are_calibrated_and_sure_and_wrong_ones_are_not():
-    assert metrics.calibration_error(ACTUAL, one_hot(ACTUAL), 15) == 0
-    assert metrics.calibration_error(ACTUAL, one_hot((ACTUAL + 1) % 3), 15) == 1
 
 
 def test_random_predictions_are_judged_as_scikit_learn_judges_them():

@@ -85,6 +85,8 @@ def test_a_manifest_and_the_report_say_what_each_split_holds(raw_cifar10, tmp_pa
         }
         assert splits.report["images"][split] == {"cat": count / 2, "airplane": count / 2}
     assert splits.report["classes"] == ["cat", "airplane"]
+    assert splits.report["dataset"] == "cifar10"
+    assert splits.report["params"] == {**DEFAULTS, "classes": ["cat", "airplane"]}
 
 
 def test_labels_follow_the_order_of_the_chosen_classes(raw_cifar10, tmp_path):

@@ -22,6 +22,45 @@ RECORDS: dict[str, Any] = {
     "shards": 2,
     "seed": 0,
 }
+TRAINING: dict[str, Any] = {
+    "params": {
+        "model": {"name": "dense", "units": []},
+        "optimizer": {"name": "sgd", "learning_rate": 0.05},
+        "epochs": 1,
+        "test_time_flip": False,
+    },
+    "records": {
+        "augment": RECORDS["augment"],
+        "normalization": {"mean": [0.0], "method": "standardize", "std": [1.0]},
+        "views": 2,
+    },
+    "train_images": 24,
+    "val_images": 8,
+}
+
+
+def data_report(classes=tuple(CLASSES), test=10, **params):
+    """What the subset stage would say of the data."""
+    counts = {"train": 24, "val": 8, "test": test}
+    return {
+        "classes": list(classes),
+        "dataset": "tiny",
+        "images": {split: dict.fromkeys(classes, count // len(classes)) for split, count in counts.items()},
+        "params": {
+            "classes": "all",
+            "image_size": None,
+            "limit_per_class": None,
+            "seed": 0,
+            "test_fraction": None,
+            "val_fraction": 0.25,
+            **params,
+        },
+        "repeated": {
+            "test": {"within": 0},
+            "train": {"dropped_for_test": [], "dropped_for_val": [], "within": 0},
+            "val": {"dropped_for_test": [], "within": 0},
+        },
+    }
 
 
 def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1)):

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-SIGNIFICANCE = 0.05  # of the tests; the intervals cover 1 - SIGNIFICANCE
+from stages.reporting import wilson
+
+SIGNIFICANCE = 0.05  # of the tests; the intervals cover wilson.CONFIDENCE
 
 
 class Difference(NamedTuple):
@@ -89,23 +91,12 @@ def adjust(p_values: Sequence[float]) -> np.ndarray:
     return stats.false_discovery_control(p_values) if p_values else np.empty(0)
 
 
-def interval(right: int, images: int) -> tuple[float, float]:
-    """Wilson's score interval of an accuracy (Journal of the American Statistical Association 22, 1927).
-
-    Args:
-        right: How many images the model has right.
-        images: Of how many, at least one.
-    """
-    found = stats.binomtest(right, images).proportion_ci(1 - SIGNIFICANCE, method="wilson")
-    return float(found.low), float(found.high)
-
-
 def _newcombe(
     base: int, base_images: int, head: int, head_images: int, correlation: float
 ) -> tuple[float, float]:
     """Two Wilson intervals made one of their difference, head less base, by square and add."""
     shares = np.array([base / base_images, head / head_images])
-    lows, highs = np.transpose([interval(base, base_images), interval(head, head_images)])
+    lows, highs = np.transpose([wilson.interval(base, base_images), wilson.interval(head, head_images)])
     below, above = shares - lows, highs - shares
     change = shares[1] - shares[0]
     return (

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
+
+from stages.reporting import calibration, wilson
 
 DECIMALS = 4  # what a reviewer compares; `dvc metrics diff` lists every change, 1e-8 too
 
@@ -32,7 +33,7 @@ def evaluate(
         actual, predicted, labels=labels, zero_division=0
     )
     correct = int(np.sum(predicted == actual))
-    interval = binomtest(correct, len(actual)).proportion_ci(confidence_level=0.95, method="wilson")
+    low, high = wilson.interval(correct, len(actual))
     per_class = {
         name: {"precision": precision[i], "recall": recall[i], "f1": f1[i], "support": int(support[i])}
         for i, name in enumerate(classes)
@@ -40,13 +41,13 @@ def evaluate(
     return _rounded(
         {
             "accuracy": correct / len(actual),
-            "accuracy_low": interval.low,
-            "accuracy_high": interval.high,
+            "accuracy_low": low,
+            "accuracy_high": high,
             "loss": _negative_log_likelihood(actual, probabilities),
             "top_2_accuracy": _top_2_accuracy(actual, probabilities),
             "macro": {"precision": precision.mean(), "recall": recall.mean(), "f1": f1.mean()},
             "above_half": above_half(actual, probabilities),
-            "calibration_error": calibration_error(actual, probabilities, calibration_bins),
+            "calibration_error": calibration.error(calibration.bins(actual, probabilities, calibration_bins)),
             "images": len(actual),
             "per_class": per_class,
         }
@@ -75,24 +76,6 @@ def above_half(actual: np.ndarray, probabilities: np.ndarray) -> dict[str, float
         "recall": right / len(actual),
         "share": sure.any(axis=1).mean(),
     }
-
-
-def calibration_error(actual: np.ndarray, probabilities: np.ndarray, bins: int) -> float:
-    """Expected calibration error (Guo et al., arXiv:1706.04599).
-
-    The mean distance between confidence (the largest probability) and accuracy over equal-width
-    bins of confidence, weighted by the share of images in each.
-
-    Args:
-        actual: Labels, int [N].
-        probabilities: float [N, K].
-        bins: Number of bins over 0..1.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == actual
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    excess = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
-    return float(np.abs(excess).sum() / len(actual))
 
 
 def _negative_log_likelihood(actual: np.ndarray, probabilities: np.ndarray) -> float:

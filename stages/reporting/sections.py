@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.reporting import comparison, markdown, results
+from stages.reporting import comparison, markdown, results, wilson
 
 MOST_PAIRS = 10
 VERDICTS = {
@@ -66,7 +66,7 @@ def refused(reasons: Sequence[str]) -> str:
 def verdict(base: results.Results | None, head: results.Results, other_dataset: bool) -> str:
     """Better, worse or no difference, in one line, with what it rests on in the next."""
     if base is None:
-        low, high = comparison.interval(head.right, head.images)
+        low, high = wilson.interval(head.right, head.images)
         return (
             f"**No verdict**: the base has no {markdown.name(results.METRICS)} to compare with. Accuracy "
             f"{markdown.percent(head.accuracy)} on {head.images:,} test images, 95 % interval "

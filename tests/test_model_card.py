@@ -1,0 +1,234 @@
+"""The card agrees with what it is given, and any class name is shown as it stands."""
+
+import html
+import re
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+
+from stages.reporting import calibration, metrics, model_card
+from stages.running import outputs
+from tests import tiny
+
+CLASSES = ["ant", "bee", "cat"]
+NASTY = ["a|b", "<script>x</script>", "$x$ `tick` _it_"]
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2, 3], "loss": 0.5, "accuracy": [0.5, 0.7, 0.9], "val_accuracy": [0.6, 0.875, 0.875]}
+)
+SECTIONS = [
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+]
+renderer = MarkdownIt("commonmark").enable("table")
+
+
+def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1), history=HISTORY, **params):
+    """Of a model that gives every image the same confidence and has a share of them right."""
+    labels = np.arange(images) % len(classes)
+    rank = np.arange(images) // len(classes) / (images / len(classes))
+    predicted = np.where(rank < right, labels, (labels + 1) % len(classes))
+    probabilities = np.full((images, len(classes)), (1 - confidence) / (len(classes) - 1))
+    probabilities[np.arange(images), predicted] = confidence
+    numbers = metrics.evaluate(labels, probabilities, classes, 10)
+    return model_card.Facts(
+        data=tiny.data_report(classes, test=images, **params),
+        training=tiny.TRAINING,
+        environment={"device": "cpu", "keras": "3.15.1"},
+        image_shape=shape,
+        history=history,
+        metrics=numbers | {"parameters": 1234},
+        counts=confusion_matrix(labels, predicted),
+        confidence=probabilities.max(axis=1),
+        right=predicted == labels,
+        calibration=calibration.bins(labels, probabilities, 10),
+    )
+
+
+def trained(facts, **params):
+    """The same facts of a model trained with other params."""
+    return facts._replace(training=facts.training | {"params": facts.training["params"] | params})
+
+
+def section(card, title):
+    """What stands below a heading, up to the next of its level."""
+    level = "#" * (3 if f"\n### {title}\n" in card else 2)
+    return re.split(rf"\n#{{2,{len(level)}}} ", card.split(f"\n{level} {title}\n")[1])[0]
+
+
+def rows(text):
+    """The rendered cells of every row, without markup."""
+    found = re.findall(r"<tr>(.*?)</tr>", renderer.render(text), re.DOTALL)
+    cells = [re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", row, re.DOTALL) for row in found]
+    return [[html.unescape(re.sub(r"</?code>", "", cell)) for cell in row] for row in cells]
+
+
+def test_the_sections_are_those_of_the_paper_in_its_words():
+    card = model_card.text(facts())
+    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == SECTIONS
+    assert "https://arxiv.org/abs/1810.03993" in card
+
+
+def test_equal_facts_give_equal_text():
+    assert model_card.text(facts()) == model_card.text(facts())
+
+
+def test_the_numbers_are_those_of_the_metrics():
+    given = facts()
+    card, numbers = model_card.text(given), given.metrics
+    overall = dict(row for row in rows(section(card, "Quantitative analyses")) if len(row) == 2)
+    assert overall["accuracy"] == "80.00 % (75.11 to 84.13)"
+    assert (numbers["accuracy"], numbers["accuracy_low"], numbers["accuracy_high"]) == (0.8, 0.7511, 0.8413)
+    assert overall["loss (negative log-likelihood, nats)"] == f"{numbers['loss']:.4f}"
+    assert overall["expected calibration error"] == f"{numbers['calibration_error']:.4f}"
+    for name, *shown in rows(section(card, "By class"))[1:]:
+        assert shown[0].startswith(f"{100 * numbers['per_class'][name]['recall']:.2f} % (")
+        assert shown[1].startswith(f"{100 * numbers['per_class'][name]['precision']:.2f} % (")
+        assert shown[3] == "100"
+
+
+def test_a_recall_has_the_interval_of_its_class_and_a_precision_that_of_its_predictions():
+    # 80 of 100: Wilson's formula gives 0.71117 and 0.86663.
+    ant = rows(section(model_card.text(facts()), "By class"))[1]
+    assert ant[1:3] == ["80.00 % (71.12 to 86.66)"] * 2
+
+
+def test_the_weakest_class_comes_first_and_into_the_caveats():
+    given = facts()
+    counts = np.array([[90, 10, 0], [0, 100, 0], [40, 0, 60]])
+    per_class = given.metrics["per_class"]
+    for label, name in enumerate(CLASSES):
+        per_class[name]["recall"] = counts[label, label] / 100
+    card = model_card.text(given._replace(counts=counts))
+    assert [row[0] for row in rows(section(card, "By class"))[1:]] == ["cat", "ant", "bee"]
+    assert rows(section(card, "By class"))[1][2].endswith("(93.98 to 100.00)")  # all 60 taken for cats
+    assert rows(section(card, "Confusions"))[1:] == [
+        ["cat taken for ant", "40", "40.00 % (30.94 to 49.80)"],
+        ["ant taken for bee", "10", "10.00 % (5.52 to 17.44)"],
+    ]
+    assert "The lowest recall: `cat` 60.00 % (50.20 to 69.06), `ant`" in card
+    assert "`bee` 100" not in section(card, "Caveats and recommendations")
+
+
+def test_a_model_without_a_fault_has_no_confusions_and_no_weakest_class():
+    card = model_card.text(facts(right=1.0))
+    assert "No test image is taken for another class." in card
+    assert "It finds every test image of every class." in card
+    assert ["wrong", "0", "none", "none", "none"] in rows(section(card, "How certain it is"))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [
+        (0.95, "overconfident by 15.00 percentage points"),
+        (0.6, "underconfident by 20.00 percentage points"),
+        (0.81, "neither over- nor underconfident"),
+    ],
+)
+def test_what_is_said_of_confidence_follows_the_measured_calibration(confidence, said):
+    card = model_card.text(facts(confidence=confidence))
+    assert said in section(card, "Calibration") and said in section(card, "Caveats and recommendations")
+
+
+def test_how_certain_right_and_wrong_predictions_are():
+    given = facts()
+    surer = given._replace(confidence=np.where(given.right, 0.96, 0.4))
+    found = rows(section(model_card.text(surer), "How certain it is"))
+    assert found[1] == ["right", "240", "96.00 %", "96.00 %", "96.00 % to 96.00 %"]
+    assert found[2] == ["wrong", "60", "40.00 %", "40.00 %", "40.00 % to 40.00 %"]
+    assert found[4:] == [
+        *[
+            [share, "240 (80.00 %)", "100.00 % (98.42 to 100.00)"]
+            for share in ("50 %", "70 %", "90 %", "95 %")
+        ],
+        ["99 %", "0 (0.00 %)", "none"],
+    ]
+
+
+def test_the_best_epoch_is_the_first_of_the_best():
+    learnt = section(model_card.text(trained(facts(), epochs=3)), "Learning")
+    assert "Trained for 3 epochs. Best validation accuracy: **87.50 %** on 8 images, after epoch 2" in learnt
+    assert "training accuracy in that epoch: 70.00 %" in learnt
+
+
+def test_an_early_stop_and_missing_validation_are_told():
+    stopped = section(model_card.text(trained(facts(), epochs=20)), "Learning")
+    assert "Trained for 3 epochs of 20, stopped because the validation accuracy no longer rose" in stopped
+    given = trained(facts(history=HISTORY.drop(columns="val_accuracy")), epochs=3)
+    card = model_card.text(given._replace(training=given.training | {"val_images": 0}))
+    assert "without validation images: the weights are those of the last epoch" in section(card, "Learning")
+    assert "no validation images were set apart" in card
+
+
+def test_the_data_are_told_as_the_subset_stage_made_them():
+    card = model_card.text(facts())
+    assert "`tiny`: the published test split." in section(card, "Evaluation data")
+    assert "24 images of the published training split of `tiny`, and 8 for validation: 25.00 % of" in card
+    assert "No image stands in two splits" in section(card, "Training data")
+    assert rows(section(card, "Training data"))[1:4] == [
+        ["0", "ant", "8", "2", "100"],
+        ["1", "bee", "8", "2", "100"],
+        ["2", "cat", "8", "2", "100"],
+    ]
+    given = facts(test_fraction=0.25, limit_per_class=100, image_size=[8, 8])
+    given.data["repeated"]["test"]["within"] = 1
+    given.data["repeated"]["train"] |= {"dropped_for_test": [3, 4], "dropped_for_val": [9]}
+    card = model_card.text(given)
+    assert "carved at random from each class of the published training split (25.00 %)" in card
+    assert "at most 100 images of a class. 1 image of them" in card
+    assert "resized to 8 x 8 pixels and 1 channel" in card
+    assert "pixel for pixel: 3 images from the training split." in card
+
+
+def test_settings_that_shape_the_model_are_listed():
+    given = trained(facts(), model={"name": "transfer", "weights": "imagenet"}, test_time_flip=True)
+    card = model_card.text(given)
+    settings = dict(row for row in rows(section(card, "Settings")) if len(row) == 2)
+    assert settings["optimizer.learning_rate"] == "0.05"
+    assert settings["augmentation"] == "flip_horizontal(probability=0.5), translate(pixels=1)"
+    assert settings["device"] == "cpu"
+    details = section(card, "Model details")
+    assert "weights trained elsewhere (`imagenet`)" in details and "its mirror image" in details
+    assert "trained elsewhere" not in model_card.text(facts())
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_any_class_name_is_shown_as_it_stands(count):
+    classes = [f"{NASTY[label % 3]} {label}" for label in range(count)]
+    given = facts(classes=classes, images=10 * count)
+    card = model_card.text(given)
+    shown = [row[0] for row in rows(section(card, "By class"))[1:]]
+    assert sorted(shown) == sorted(classes)
+    # Rows within their tables; the rest is prose, in which names are code too.
+    assert "<script>" not in renderer.render(card)
+    assert html.unescape(re.sub(r"</?code>", "", renderer.render(card))).count(classes[0]) >= 3
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (4, 6, 3), (5, 5, 4)])
+def test_the_example_runs(tmp_path, monkeypatch, capsys, shape):
+    pixels = keras.Input(shape, dtype="uint8")
+    layers = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+    (tmp_path / "data/model").mkdir(parents=True)
+    keras.Model(pixels, layers(keras.ops.cast(pixels, "float32"))).save(tmp_path / "data/model/model.keras")
+    outputs.write_json(tmp_path / "reports/data.json", tiny.data_report(CLASSES))
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", model_card.text(facts(shape=shape)), re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out.splitlines()[-1].split()[0] in CLASSES
+
+
+def test_images_of_other_channels_leave_the_reading_to_the_user():
+    code = model_card.example((9, 7, 2))
+    assert "images = ...  # uint8 [B, 9, 7, 2]" in code and "PIL" not in code
