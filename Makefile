@@ -1,7 +1,8 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
-# make -s report BASE=main               compare with a revision: Markdown on standard output
+# make -s report BASE=main               compare with a revision: Markdown on standard output;
+#                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
 .PHONY: repro report test lint format fresh smoke lock clean
 .DELETE_ON_ERROR:
@@ -17,7 +18,7 @@ repro: .venv/$(REQUIREMENTS)
 BASE ?= main
 
 report: .venv/$(REQUIREMENTS)
-	@.venv/bin/python -m stages.reporting.pull_request --base '$(BASE)'
+	@.venv/bin/python -m stages.reporting.pull_request --base '$(BASE)' $(OPTIONS)
 
 test: .venv/requirements-dev.txt
 	.venv/bin/python -m pytest

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ def shared(first_run, tmp_path_factory):
     repository.run("git", "push", "--quiet")
     repository.run("dvc", "cache", "dir", "--local", str(first_run[0].path / ".dvc/cache"))
     repository.run("dvc", "checkout")
+    repository.use_this_environment()
     repository.run("dvc", "push")
     return repository
 
@@ -74,6 +76,21 @@ def test_experiments_can_be_read_by_programs(sweep):
     found = {each["name"]: each["revs"][0]["data"] for each in main["experiments"]}
     assert found["sweep-2"]["params"]["params.yaml"]["data"]["train"]["epochs"] == 2
     assert 0 < found["sweep-2"]["metrics"]["reports/metrics.json"]["data"]["accuracy"] <= 1
+
+
+def test_the_report_compares_two_experiments_by_their_names(sweep):
+    text = sweep.run("make", "--silent", "report", "BASE=sweep-1", "OPTIONS=--head sweep-2")
+    assert re.search(r"^`sweep-1 \([0-9a-f]{7}\)` → `sweep-2 \([0-9a-f]{7}\)`$", text, re.MULTILINE)
+    assert "| `train.epochs` | 1 | 2 | +1 |" in text
+
+
+def test_the_table_of_experiments_can_be_narrowed(sweep):
+    chosen = sweep.run(
+        "dvc", "exp", "show", "--only-changed", "--drop", "per_class|above_half|macro", "--csv"
+    )
+    header = next(csv.reader(io.StringIO(chosen)))
+    assert {"accuracy", "loss", "train.epochs"} <= set(header)
+    assert len(header) < 20
 
 
 def test_an_experiment_becomes_a_branch_that_is_up_to_date(workspace):

@@ -49,7 +49,8 @@ def test_a_plain_name_stays_readable():
 
 
 def test_short_tables_are_open_and_long_ones_fold_and_are_cut():
-    assert "<details>" not in markdown.table(["a"], [["1"]] * 12, "All")
+    assert "<details>" not in markdown.table(["a"], [["1"]] * 20, "All")
+    assert "<details>" in markdown.table(["a"], [["1"]] * 21, "All")
     text = markdown.table(["a"], [["1"]] * 130, "All")
     assert text.startswith("<details>\n<summary>All (130 rows)</summary>\n\n")
     assert len(cells(text)) == 101
@@ -73,11 +74,25 @@ def test_a_folded_table_is_rendered_as_a_table():
         (135003, "135,003"),
         (True, "`True`"),
         ("sgd", "`sgd`"),
-        ([1, "a"], "<code>&#91;1&#44;&#32;&#39;a&#39;&#93;</code>"),
+        ([1, "a"], "`[1, 'a']`"),
     ],
 )
 def test_values_are_rounded(value, text):
     assert markdown.value(value) == text
+
+
+def test_a_document_names_the_parts_for_which_a_comment_has_no_room():
+    parts = [
+        "**Worse**",
+        "",
+        "### Metrics\n\n" + 40_000 * "a",
+        "### Classes\n\n" + 40_000 * "b",
+        "### Params\n\nc",
+    ]
+    text = markdown.document(parts)
+    assert text.startswith("**Worse**\n\n### Metrics\n\naaa")
+    assert text.endswith("### Params\n\nc\n\nLeft out, too long for a comment: Classes.")
+    assert markdown.document(parts[:3]) == f"{parts[0]}\n\n{parts[2]}"
 
 
 def test_changes_carry_their_sign():
@@ -94,3 +109,8 @@ def test_changes_carry_their_sign():
 def test_a_picture_with_a_space_in_its_path_is_found():
     rendered = renderer.render(markdown.picture("curves", "a folder/(1).png"))
     assert '<img src="a%20folder/%281%29.png" alt="curves"' in rendered
+
+
+def test_a_link_leads_to_its_address():
+    rendered = renderer.render(markdown.link("files", "https://example.com/runs/(1)#artifacts"))
+    assert '<a href="https://example.com/runs/%281%29#artifacts">files</a>' in rendered

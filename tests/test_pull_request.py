@@ -234,6 +234,25 @@ def test_the_report_repeats(project, report):
     assert (report(*arguments), Path("curves.png").read_bytes()) == first
 
 
+def test_the_report_repeats_in_another_process(project):
+    project.results(*answers(cats=95, dogs=80))
+    metrics = json.loads((project.path / "reports/metrics.json").read_text())
+    metrics["above_half"] = {"share": 0.5, "recall": 0.4}
+    project.write("reports/metrics.json", json.dumps(metrics | {"loss": 0.1, "parameters": 5}))
+    project.dump("params.yaml", {**PARAMS, "train": {"epochs": 3, "seed": 1, "batch": 8, "rate": 0.1}})
+    project.commit("many differences")
+    command = [sys.executable, "-m", "stages.reporting.pull_request", "--base", "main"]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)}
+    first, second = (
+        subprocess.run(command, env=environment | {"PYTHONHASHSEED": seed}, capture_output=True, text=True)
+        for seed in "12"
+    )
+    assert first.stdout == second.stdout
+    names = re.findall(r"^\| `([a-z_.]+)` \| .*$", first.stdout, re.MULTILINE)
+    assert names[:5] == ["accuracy", "loss", "parameters", "above_half.recall", "above_half.share"]
+    assert names[-4:] == ["train.batch", "train.epochs", "train.rate", "train.seed"]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -356,6 +375,62 @@ def test_another_dataset_is_not_paired_though_its_classes_are_called_the_same(pr
     assert "fixed" not in text
 
 
+@pytest.mark.parametrize(("fraction", "paired"), [(0.5, False), (None, True)])
+def test_test_images_carved_from_the_training_split_are_not_those_published(
+    project, report, fraction, paired
+):
+    project.dump("params.yaml", PARAMS | {"subset": {"test_fraction": fraction, "seed": 1}})
+    project.results(*answers(cats=95, dogs=80))
+    project.commit("images of equal numbers")
+    text = report("--base", "main")[1]
+    assert ("because the test images come from another published split" in text) != paired
+    assert ("15 fixed" in text) == paired
+
+
+def test_another_dataset_without_a_common_class_has_no_tables_of_classes(project, report):
+    project.dump("params.yaml", {**PARAMS, "download": {"dataset": "fashion_mnist"}})
+    actual, predicted = (["new " + name for name in names] for names in answers(cats=95, dogs=80))
+    project.results(actual, predicted)
+    project.commit("another dataset")
+    text = report("--base", "main")[1]
+    assert re.findall("^### .*", text, re.MULTILINE) == ["### Metrics", "### Params", "### Stages"]
+
+
+def test_a_test_and_an_interval_that_disagree_are_explained(project, report):
+    sentence = "Here they disagree on whether zero is possible: the test decides."
+    project.results(*answers(cats=95, dogs=80), first=200)  # Fisher's p 0.057, the interval +0.24 to +14.72
+    project.commit("on the border")
+    text = report("--base", "main")[1]
+    assert text.startswith("**No difference that these test images can show**")
+    assert sentence in text
+    project.results(*answers(cats=95, dogs=80))
+    project.commit("clear")
+    assert sentence not in report("--base", "main")[1]
+
+
+@pytest.mark.parametrize("style", ["class {}", 60 * "<" + "{}"])
+def test_a_hundred_classes_fit_into_a_comment(project, report, style):
+    names = [style.format(number) for number in range(100)]
+    rng = np.random.default_rng(0)
+    for share in (0.3, 0.9):
+        actual = names * 20
+        wrong = rng.random(len(actual)) > share
+        predicted = np.where(wrong, rng.choice(names, len(actual)), actual)
+        project.results(actual, predicted)
+        metrics = json.loads((project.path / "reports/metrics.json").read_text())
+        for name in names:
+            values = zip(("precision", "f1", "support"), rng.random(3).tolist(), strict=True)
+            metrics["per_class"][name].update(values)
+        project.write("reports/metrics.json", json.dumps(metrics))
+        project.commit(f"right in {share}")
+    text = report("--base", "HEAD~1")[1]
+    assert text.startswith("**Better**")
+    assert "### Params" in text and "### Stages" in text
+    assert "and 300 more rows" in text
+    assert ("Left out, too long for a comment: Classes." in text) == ("<" in style)
+    assert len(text) < 65_536 - len("<!-- pipeline report -->\n")
+
+
 def test_metrics_without_predictions_are_compared_by_their_counts(project, report):
     (project.path / "reports/predictions.csv").unlink()
     project.git("commit", "--quiet", "--all", "--message=no predictions")
@@ -400,6 +475,11 @@ def test_the_picture_is_written_and_linked(project, report):
         "--base", "main", "--picture", "out/both.png", "--picture-url", "https://example.com/1.png"
     )[1]
     assert text.endswith("(https://example.com/1.png)\n")
+    text = report(
+        "--base", "main", "--picture", "out/both.png", "--picture-link", "https://example.com/#artifacts"
+    )[1]
+    assert "![" not in text
+    assert text.endswith("`out/both.png` is among [the files of this run](https://example.com/#artifacts).\n")
 
 
 def test_class_names_cannot_break_the_tables(project, report):
@@ -466,8 +546,10 @@ def test_a_folder_that_is_no_repository_is_bad_input(tmp_path, report, monkeypat
         ["--base", "main", "--max-drop", "2"],
         ["--base", "main", "--min-accuracy", "high"],
         ["--base", "main", "--picture-url", "x"],
+        ["--base", "main", "--picture-link", "x"],
+        ["--base", "main", "--picture", "a.png", "--picture-url", "x", "--picture-link", "x"],
     ],
-    ids=["no base", "no share", "no number", "no picture"],
+    ids=["no base", "no share", "no number", "no picture", "no linked picture", "two places"],
 )
 def test_bad_usage_has_the_status_of_bad_input(project, report, arguments):
     status, text, said = report(*arguments)

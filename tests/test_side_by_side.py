@@ -35,6 +35,17 @@ def test_the_curves_of_both_have_equal_axes():
         assert left.get_ylim() == right.get_ylim()
 
 
+@pytest.mark.parametrize("epochs", [{"base": 2, "head": 9}, {"base": 9, "head": 2}])
+def test_no_curve_leaves_its_axes(epochs):
+    figure = side_by_side.draw({name: revision(epochs=count) for name, count in epochs.items()})
+    for axes in figure.axes[:4]:
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        for line in axes.lines:
+            x, y = np.transpose(line.get_xydata())
+            assert left <= x.min() and x.max() <= right
+            assert low <= y.min() and y.max() <= high
+
+
 def test_what_is_missing_is_said():
     figure = side_by_side.draw({"head": revision()._replace(history=None, predictions=None)})
     said = [axes.texts[0].get_text() for axes in figure.axes]

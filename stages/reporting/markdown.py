@@ -4,9 +4,25 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-PLAIN = re.compile(r"[\w./:+,=()%-]+( [\w./:+,=()%-]+)*")
-OPEN_ROWS = 12  # a longer table is folded
-MOST_ROWS = 100  # and cut here: GitHub takes comments of 65,536 characters
+PLAIN = re.compile(r"[\w./:+,=()%'\[\]{}-]+( [\w./:+,=()%'\[\]{}-]+)*")
+OPEN_ROWS = 20  # a longer table is folded
+MOST_ROWS = 100  # and cut here
+MOST_BYTES = 65_000  # of a document: GitHub takes comments of 65,536 characters
+
+
+def document(parts: Sequence[str]) -> str:
+    """Parts below each other; those for which a comment has no room are named at the end."""
+    kept, left_out, room = [], [], MOST_BYTES
+    for part in filter(None, parts):
+        size = len(part.encode()) + len("\n\n")
+        if size <= room:
+            kept.append(part)
+            room -= size
+        else:
+            left_out.append(part.partition("\n")[0].lstrip("# "))
+    if left_out:
+        kept.append(f"Left out, too long for a comment: {', '.join(left_out)}.")
+    return "\n\n".join(kept)
 
 
 def name(text: object) -> str:
@@ -39,9 +55,14 @@ def fold(summary: str, text: str) -> str:
     return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
+def link(text: str, url: str) -> str:
+    """Text that leads to an address."""
+    return f"[{text}]({_address(url)})"
+
+
 def picture(description: str, url: str) -> str:
     """A picture by its path or address."""
-    return f"![{description}]({quote(url, safe=':/?#@!$&*+,;=%~')})"
+    return f"![{description}]({_address(url)})"
 
 
 def value(number: object) -> str:
@@ -66,6 +87,10 @@ def points(change: float) -> str:
 def p_value(p: float) -> str:
     """A p-value with its relation, such as "= 0.012"."""
     return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
+def _address(url: str) -> str:
+    return quote(url, safe=":/?#@!$&*+,;=%~")
 
 
 def _reference(match: re.Match[str]) -> str:

@@ -46,10 +46,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--picture", type=Path, metavar="PNG", help="write curves and confusion matrices here"
     )
-    parser.add_argument("--picture-url", metavar="URL", help="where the report finds it; PNG unless given")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--picture-url", metavar="URL", help="where the report finds it; PNG unless given")
+    place.add_argument("--picture-link", metavar="URL", help="link to this page, which has it, in its place")
     arguments = parser.parse_args()
-    if arguments.picture_url and not arguments.picture:
-        parser.error("--picture-url needs --picture")
+    if (arguments.picture_url or arguments.picture_link) and not arguments.picture:
+        parser.error("--picture-url and --picture-link need --picture")
     return arguments
 
 
@@ -89,12 +91,12 @@ def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tupl
         if refusals := floors.refusals(base, head):
             parts.append(sections.refused(refusals))
             objections += refusals
-        other_dataset = "download.dataset" in params.get("params.yaml", {})
+        other_images = _other_images(params.get("params.yaml", {}))
         parts += [
-            sections.verdict(base, head, other_dataset),
+            sections.verdict(base, head, other_images),
             compared,
             sections.differences("Metrics", repo.metrics.diff(base_commit).get("diff", {}), "per_class."),
-            sections.classes(base, head, other_dataset),
+            sections.classes(base, head, other_images),
             sections.confusions(base, head),
         ]
     parts += [
@@ -107,8 +109,19 @@ def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tupl
             drawn = {"head": head} if base is None else {"base": base, "head": head}
             with outputs.file(arguments.picture) as partial:
                 figures.save(side_by_side.draw(drawn), partial)
-            parts.append(sections.picture(arguments.picture_url or arguments.picture.as_posix()))
-    return "\n\n".join(part for part in parts if part), objections
+            file = arguments.picture.as_posix()
+            parts.append(sections.picture(file, arguments.picture_url, arguments.picture_link))
+    return markdown.document(parts), objections
+
+
+def _other_images(params: dict[str, dict]) -> str | None:
+    """Why the numbers of the test images do not mean the same images; they count one published split."""
+    if "download.dataset" in params:
+        return "the dataset is another"
+    fraction = params.get("subset.test_fraction")
+    if fraction is not None and (fraction["old"] is None) != (fraction["new"] is None):
+        return "the test images come from another published split"
+    return None
 
 
 def _locks(

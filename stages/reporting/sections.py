@@ -63,8 +63,14 @@ def refused(reasons: Sequence[str]) -> str:
     return f"**Refused:** {'; '.join(reasons)}."
 
 
-def verdict(base: results.Results | None, head: results.Results, other_dataset: bool) -> str:
-    """Better, worse or no difference, in one line, with what it rests on in the next."""
+def verdict(base: results.Results | None, head: results.Results, other_images: str | None) -> str:
+    """Better, worse or no difference, in one line, with what it rests on in the next.
+
+    Args:
+        base: None if it has no metrics.
+        head: What is judged.
+        other_images: Why equal numbers are not equal test images, if they are not.
+    """
     if base is None:
         low, high = wilson.interval(head.right, head.images)
         return (
@@ -72,8 +78,8 @@ def verdict(base: results.Results | None, head: results.Results, other_dataset: 
             f"{markdown.percent(head.accuracy)} on {head.images:,} test images, 95 % interval "
             f"{markdown.percent(low)} to {markdown.percent(high)}."
         )
-    reason = _why_not_paired(base, head, other_dataset)
-    shared = None if other_dataset else _shared(base, head)
+    reason = _why_not_paired(base, head, other_images)
+    shared = None if other_images else _shared(base, head)
     if reason is None and shared is not None:
         found = comparison.paired(shared["base_right"].to_numpy(), shared["head_right"].to_numpy())
         method = f"McNemar's exact test on the same {head.images:,} test images"
@@ -81,20 +87,24 @@ def verdict(base: results.Results | None, head: results.Results, other_dataset: 
         found = comparison.independent(base.right, base.images, head.right, head.images)
         method = f"Fisher's exact test of two proportions, because {reason}"
     counts = "" if shared is None or shared.empty else _fixed_and_broke(shared, all_of_them=reason is None)
+    agree = (found.low <= 0 <= found.high) == (found.verdict == "no difference")
     return (
         f"{VERDICTS[found.verdict]}: accuracy {markdown.percent(found.base)} → "
         f"{markdown.percent(found.head)}, {markdown.points(found.change)} percentage points, 95 % interval "
         f"{markdown.points(found.low)} to {markdown.points(found.high)} (p {markdown.p_value(found.p)}).\n\n"
         f"{counts}{method}; Newcombe's interval."
+        f"{'' if agree else ' Here they disagree on whether zero is possible: the test decides.'}"
     )
 
 
-def classes(base: results.Results | None, head: results.Results, other_dataset: bool) -> str:
+def classes(base: results.Results | None, head: results.Results, other_images: str | None) -> str:
     """The classes whose recall changed by more than chance explains, and all of them, folded."""
     if base is None or base.predictions is None or head.predictions is None:
         return ""
-    paired = _why_not_paired(base, head, other_dataset) is None
+    paired = _why_not_paired(base, head, other_images) is None
     names = sorted(set(base.predictions["actual"]) & set(head.predictions["actual"]))
+    if not names:
+        return ""
     found = [_recall(base.predictions, head.predictions, name, paired) for name in names]
     adjusted = comparison.adjust([each.p for each in found])
     ranked = sorted(
@@ -140,6 +150,8 @@ def confusions(base: results.Results | None, head: results.Results) -> str:
     """The pairs of classes whose confusion changed most, as shares of all test images."""
     if base is None or base.predictions is None or head.predictions is None:
         return ""
+    if set(base.predictions["actual"]).isdisjoint(head.predictions["actual"]):
+        return ""
     before, after = _mistakes(base.predictions), _mistakes(head.predictions)
     change = {
         pair: after.get(pair, 0) / head.images - before.get(pair, 0) / base.images
@@ -173,7 +185,7 @@ def differences(title: str, diff: Mapping[str, Mapping[str, dict]], per_class: s
     many = len(diff) > 1
     rows: dict[bool, list[list[str]]] = {False: [], True: []}
     for file, keys in sorted(diff.items()):
-        for key, entry in keys.items():
+        for key, entry in sorted(keys.items(), key=_overall_first):
             change = entry.get("diff")
             rows[bool(per_class) and key.startswith(per_class)].append(
                 [
@@ -196,6 +208,11 @@ def differences(title: str, diff: Mapping[str, Mapping[str, dict]], per_class: s
     return "\n\n".join(text)
 
 
+def _overall_first(entry: tuple[str, dict]) -> tuple[bool, str]:
+    """A fixed order: DVC's own is that of a set, which differs from run to run."""
+    return "." in entry[0], entry[0]
+
+
 def stages(changed: Mapping[str, Sequence[str]]) -> str:
     """The stages whose lock differs."""
     if not changed:
@@ -204,7 +221,12 @@ def stages(changed: Mapping[str, Sequence[str]]) -> str:
         f"- {markdown.name(stage)}: {', '.join(map(markdown.name, changes))}"
         for stage, changes in changed.items()
     ]
-    return "\n\n".join(["### Stages", "What differs in `dvc.lock`:", "\n".join(lines)])
+    text = "\n".join(lines)
+    if sum(map(len, changed.values())) > markdown.OPEN_ROWS:
+        text = markdown.fold("What differs in each", text)
+        names = ", ".join(map(markdown.name, changed))
+        return f"### Stages\n\n`dvc.lock` differs in {names}.\n\n{text}"
+    return f"### Stages\n\nWhat differs in `dvc.lock`:\n\n{text}"
 
 
 def environment(base: results.Results | None, head: results.Results) -> str:
@@ -225,19 +247,28 @@ def environment(base: results.Results | None, head: results.Results) -> str:
     )
 
 
-def picture(url: str) -> str:
-    """Where the picture of both revisions stands."""
-    shown = markdown.picture("Learning curves and confusion matrices of base and head", url)
-    return f"### Curves and confusion matrices\n\n{shown}"
+def picture(file: str, url: str | None, link: str | None) -> str:
+    """The picture of both revisions, or where to find it.
+
+    Args:
+        file: Where it was written.
+        url: Where the report finds it; `file` unless given.
+        link: The page that holds it, where it cannot be shown.
+    """
+    title = "### Curves and confusion matrices"
+    if link is not None:
+        return f"{title}\n\n{markdown.name(file)} is among {markdown.link('the files of this run', link)}."
+    shown = markdown.picture("Learning curves and confusion matrices of base and head", url or file)
+    return f"{title}\n\n{shown}"
 
 
-def _why_not_paired(base: results.Results, head: results.Results, other_dataset: bool) -> str | None:
+def _why_not_paired(base: results.Results, head: results.Results, other_images: str | None) -> str | None:
     """Why the models were not judged on the same images; None if they were."""
     if base.predictions is None or head.predictions is None:
         which = "base" if base.predictions is None else "head"
         return f"{which} has no {markdown.name(results.PREDICTIONS)}"
-    if other_dataset:
-        return "the dataset is another"
+    if other_images:
+        return other_images
     before, after = set(base.predictions["actual"]), set(head.predictions["actual"])
     changes = [
         f"{word} {', '.join(map(markdown.name, sorted(names)[:5]))}{' and others' if len(names) > 5 else ''}"

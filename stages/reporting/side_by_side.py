@@ -26,12 +26,12 @@ def draw(revisions: Mapping[str, results.Results]) -> Figure:
     grid = figure.subplots(3, len(revisions), squeeze=False, height_ratios=[3, 3, size])
     for row, measure in enumerate(("loss", "accuracy")):
         for axes, (title, found) in zip(grid[row], revisions.items(), strict=True):
+            if axes is not (first := grid[row, 0]):
+                axes.sharex(first)  # before there are curves: later it would keep the limits of the first
+                axes.sharey(first)
             _curves(axes, measure, found.history)
             if row == 0:
                 axes.set_title(title, parse_math=False)
-            for other in grid[row, :1]:
-                axes.sharex(other)
-                axes.sharey(other)
     for axes, (title, found) in zip(grid[2], revisions.items(), strict=True):
         _confusion(axes, found.predictions, names[title])
     return figure
