@@ -21,7 +21,7 @@ report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.reporting.pull_request --base '$(BASE)' $(OPTIONS)
 
 test: .venv/requirements-dev.txt
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/requirements-dev.txt
 	.venv/bin/ruff check

@@ -19,62 +19,62 @@ class Params(paramfile.Section):
 
 @pytest.fixture
 def arguments(tmp_path, monkeypatch):
-    """Command-line arguments for a stage `copy` that reads `words` and writes the file `copied`."""
-    (tmp_path / "params.yaml").write_text("copy: {words: hello}\n")
+    """Command-line arguments for a stage `subset` that reads `words` and writes the file `copied`."""
+    (tmp_path / "params.yaml").write_text("subset: {words: hello}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["copy", "copied"])
+    monkeypatch.setattr(sys, "argv", ["subset", "copied"])
     return sys.argv
 
 
 def test_a_stage_gets_its_params_and_its_paths(arguments, tmp_path):
-    def copy(params: Params, target: Path) -> None:
+    def subset(params: Params, target: Path) -> None:
         target.write_text(params.words)
 
-    command.run(copy, Params)
+    command.run(subset, Params)
     assert (tmp_path / "copied").read_text() == "hello"
 
 
 def test_the_params_file_can_be_another(arguments, tmp_path):
-    (tmp_path / "other.yaml").write_text("copy: {words: bye}\n")
+    (tmp_path / "other.yaml").write_text("subset: {words: bye}\n")
     arguments += ["--params", "other.yaml"]
 
-    def copy(params: Params, target: Path) -> None:
+    def subset(params: Params, target: Path) -> None:
         target.write_text(params.words)
 
-    command.run(copy, Params)
+    command.run(subset, Params)
     assert (tmp_path / "copied").read_text() == "bye"
 
 
 def test_a_missing_path_is_a_usage_error_that_names_it(arguments, capsys):
-    def copy(params: Params, target: Path, report: Path) -> None:
+    def subset(params: Params, target: Path, report: Path) -> None:
         raise AssertionError
 
     with pytest.raises(SystemExit) as exit:
-        command.run(copy, Params)
+        command.run(subset, Params)
     assert exit.value.code == 2
-    assert "usage: python -m stages.copy" in (said := capsys.readouterr().err)
+    assert "usage: python -m stages.subset" in (said := capsys.readouterr().err)
     assert "the following arguments are required: report" in said
 
 
 def test_bad_input_ends_with_one_message(arguments):
-    def copy(params: Params, target: Path) -> None:
+    def subset(params: Params, target: Path) -> None:
         raise errors.BadInput("expected this, received that")
 
     with pytest.raises(SystemExit) as exit:
-        command.run(copy, Params)
-    assert exit.value.code == "copy: error: expected this, received that"
+        command.run(subset, Params)
+    assert exit.value.code == "subset: error: expected this, received that"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp_path, number):
-    def copy(params: Params, target: Path) -> None:
+    def subset(params: Params, target: Path) -> None:
         with outputs.folder(target) as partial:
             (partial / "first").write_text("whole")
             raise OSError(number, os.strerror(number), "second")
 
     with pytest.raises(SystemExit) as exit:
-        command.run(copy, Params)
-    assert str(exit.value.code).startswith("copy: error: no space left on the disk")
+        command.run(subset, Params)
+    assert str(exit.value.code).startswith("subset: error: no space left on the disk")
     assert os.listdir(tmp_path) == ["params.yaml"]
 
 
@@ -82,11 +82,11 @@ def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp
     "defect", [ZeroDivisionError(), PermissionError(errno.EACCES, "denied"), KeyError("k")]
 )
 def test_a_defect_keeps_its_traceback(arguments, defect):
-    def copy(params: Params, target: Path) -> None:
+    def subset(params: Params, target: Path) -> None:
         raise defect
 
     with pytest.raises(type(defect)):
-        command.run(copy, Params)
+        command.run(subset, Params)
 
 
 def test_a_real_stage_with_bad_params_says_all_that_is_wrong_and_writes_nothing(tmp_path):

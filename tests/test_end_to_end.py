@@ -19,7 +19,7 @@ def leaves(values, prefix=""):
             yield f"{prefix}{key}"
 
 
-LEAVES = list(leaves(YAML(typ="safe").load(sandbox.PROJECT / "params.yaml")))
+LEAVES = list(leaves(YAML(typ="safe").load(sandbox.PROJECT / "configs/digits.yaml")))
 
 
 def test_the_first_run_runs_the_five_stages_in_order(first_run):
