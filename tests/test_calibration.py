@@ -4,20 +4,9 @@ import numpy as np
 import pytest
 
 from stages.reporting import calibration
+from tests.six_images import ACTUAL, PROBABILITIES
 
-# Confidences 0.8, 0.5, 0.7, 0.6, 0.6, 0.9; right: the first, third and fourth.
-ACTUAL = np.array([0, 1, 1, 2, 2, 2])
-PROBABILITIES = np.array(
-    [
-        [0.8, 0.1, 0.1],
-        [0.5, 0.3, 0.2],
-        [0.2, 0.7, 0.1],
-        [0.1, 0.3, 0.6],
-        [0.1, 0.6, 0.3],
-        [0.9, 0.1, 0.0],
-    ],
-    np.float32,
-)
+# Confidences of the six images: 0.8, 0.5, 0.7, 0.6, 0.6, 0.9; right: the first, third and fourth.
 
 
 def error(actual, probabilities, count):

@@ -11,22 +11,11 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score
 
 from stages.reporting import metrics
+from tests.six_images import ACTUAL, PROBABILITIES
 
 CLASSES = ["ant", "bee", "cat"]
 
-# Predicted: ant, ant, bee, cat, bee, ant. Right: the first, third and fourth.
-ACTUAL = np.array([0, 1, 1, 2, 2, 2])
-PROBABILITIES = np.array(
-    [
-        [0.8, 0.1, 0.1],
-        [0.5, 0.3, 0.2],
-        [0.2, 0.7, 0.1],
-        [0.1, 0.3, 0.6],
-        [0.1, 0.6, 0.3],
-        [0.9, 0.1, 0.0],
-    ],
-    np.float32,
-)
+# Predicted of the six images: ant, ant, bee, cat, bee, ant. Right: the first, third and fourth.
 
 
 @pytest.fixture

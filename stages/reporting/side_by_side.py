@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-from stages.reporting import results
-
-MOST_NUMBERS = 30  # classes; with more of them the numbers in the cells overlap
+from stages.reporting import figures, results
 
 
 def draw(revisions: Mapping[str, results.Results]) -> Figure:
@@ -62,7 +60,7 @@ def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str
     counts = confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     display = ConfusionMatrixDisplay(shares)
-    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= MOST_NUMBERS)
+    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= figures.NUMBERED_CLASSES)
     if display.text_ is not None:
         for text, count in zip(display.text_.flat, counts.flat, strict=True):
             text.set_text(str(count))
