@@ -1,5 +1,7 @@
 """The loop learns, keeps the best weights, stops in time and refuses to go on without a loss."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -205,7 +207,8 @@ def test_a_validation_loss_that_is_not_finite_is_bad_input():
 def test_progress_is_reported(capsys):
     fit(trainer(), epochs=2)
     captured = capsys.readouterr()
-    assert "epoch 2/2: validation accuracy 1.0000" in captured.out
+    assert "epoch 2/2: validation accuracy 1.0000, " in captured.out
+    assert re.search(r"trained 2 epochs in \d+\.\d s\n", captured.out)
     assert "epoch 1/2: 32" in captured.err
 
 

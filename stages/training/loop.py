@@ -1,6 +1,7 @@
 """Train a network epoch by epoch, watching a validation split."""
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -185,13 +186,17 @@ def fit(
     history: list[dict[str, float]] = []
     best_epoch, best_accuracy, best_weights = 0, -1.0, None
     epochs, network = len(trainers), trainers[0].network
+    began = time.perf_counter()
     for epoch, trainer in enumerate(trainers):
+        epoch_began = time.perf_counter()
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
         row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
         if val is not None:
             row |= trainer.test(val())
             _require_finite(row["val_loss"], f"epoch {epoch + 1}/{epochs}, validation")
-            print(f"epoch {epoch + 1}/{epochs}: validation accuracy {row['val_accuracy']:.4f}", flush=True)
+            seconds = time.perf_counter() - epoch_began
+            outcome = f"validation accuracy {row['val_accuracy']:.4f}, {seconds:.1f} s"
+            print(f"epoch {epoch + 1}/{epochs}: {outcome}", flush=True)
             if row["val_accuracy"] > best_accuracy:
                 best_epoch, best_accuracy = epoch, row["val_accuracy"]
                 best_weights = network.get_weights()
@@ -205,4 +210,5 @@ def fit(
     # The loss is seen before a step; without validation nothing has seen the last one's outcome.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
+    print(f"trained {len(history)} epochs in {time.perf_counter() - began:.1f} s", flush=True)
     return history
