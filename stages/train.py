@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from stages.inputs import tfrecord
 from stages.running import command, errors, outputs, paramfile
-from stages.training import hardware, loop, optimizers, portable, saving, schedules, summary
+from stages.training import hardware, loop, optimizers, portable, saving, schedules, summary, views
 
 MODELS = Path(__file__).parent / "models"
 BACKBONE = "backbone"  # the name of a model's pretrained part
@@ -55,7 +55,7 @@ class Params(paramfile.Section):
     label_smoothing: float = pydantic.Field(ge=0, lt=1)
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
-    test_time_flip: bool
+    test_time_views: views.Count
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
@@ -95,7 +95,7 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}", flush=True)
 
     network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
-    logits, tested, classifier = _with_pixels_in(network, train_manifest, params.test_time_flip)
+    logits, tested, classifier = _with_pixels_in(network, train_manifest, params.test_time_views)
     _initialize(architecture, network, options, logits, train_records, train_manifest)
     trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen)
 
@@ -154,7 +154,7 @@ def _require_normalization(architecture: ModuleType, name: str, received: str) -
 
 
 def _with_pixels_in(
-    network: keras.Model, manifest: dict[str, Any], test_time_flip: bool
+    network: keras.Model, manifest: dict[str, Any], test_time_views: views.Count
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
     """Put the normalization before a network: models of the same weights from uint8 pixels to its
     logits, to the logits that are tested, and to probabilities."""
@@ -164,13 +164,10 @@ def _with_pixels_in(
         mean=constants["mean"], variance=[std**2 for std in constants["std"]], dtype="float32"
     )
     images = normalize(pixels)
-    tested = logits = network(images)
-    if test_time_flip:
-        mirrored = network(keras.ops.flip(images, axis=2))
-        tested = keras.layers.Average(dtype="float32", name="both_sides")([logits, mirrored])
+    tested = views.logits(network, images, test_time_views)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(tested)
     classifier = keras.Model(pixels, probabilities, name="classifier")
-    return keras.Model(pixels, logits), keras.Model(pixels, tested), classifier
+    return keras.Model(pixels, network(images)), keras.Model(pixels, tested), classifier
 
 
 def _initialize(

@@ -178,7 +178,7 @@ def test_a_trained_model_is_the_same_file_twice_and_gives_the_same_in_another_pr
     network = build(weights=str(weights))
     train_steps(network, 1)
     manifest = {"normalization": {"mean": [0.0] * 3, "std": [1.0] * 3}, "image_shape": (8, 8, 3)}
-    _, _, classifier = train._with_pixels_in(network, manifest, test_time_flip=False)
+    _, _, classifier = train._with_pixels_in(network, manifest, test_time_views=1)
     for name in ("model.keras", "again.keras"):
         saving.save(portable.with_stock_layers(classifier), tmp_path / name)
     assert (tmp_path / "model.keras").read_bytes() == (tmp_path / "again.keras").read_bytes()

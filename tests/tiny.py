@@ -27,7 +27,7 @@ TRAINING: dict[str, Any] = {
         "model": {"name": "dense", "units": []},
         "optimizer": {"name": "sgd", "learning_rate": 0.05},
         "epochs": 1,
-        "test_time_flip": False,
+        "test_time_views": 1,
     },
     "records": {
         "augment": RECORDS["augment"],

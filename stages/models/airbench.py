@@ -48,11 +48,8 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     """
     smallest = 2 ** len(options.widths) + PATCH - 1
     if min(image_shape[:2]) < smallest:
-        raise errors.BadInput(
-            f"airbench with {len(options.widths)} groups expects images of at least {smallest}x{smallest}"
-            f" pixels, received {image_shape[0]}x{image_shape[1]};"
-            " give train.model.widths fewer entries, or enlarge the images with subset.image_size"
-        )
+        model = f"airbench with {len(options.widths)} groups"
+        raise errors.too_small(model, smallest, image_shape, "give train.model.widths fewer entries,")
     inputs = keras.Input(image_shape, name="images")
     filters = 2 * PATCH * PATCH * image_shape[-1]
     x = keras.layers.Conv2D(filters, PATCH, use_bias=False, trainable=not options.whiten, name=WHITENING)(

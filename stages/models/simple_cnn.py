@@ -12,6 +12,7 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
+from stages.training import dropout, pooled_activation
 
 Count = Annotated[int, pydantic.Field(ge=1)]
 
@@ -44,23 +45,19 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     """
     smallest = smallest_size(len(options.filters), options.kernel_size)
     if min(image_shape[:2]) < smallest:
-        raise errors.BadInput(
-            f"simple_cnn with {len(options.filters)} convolutions of kernel_size {options.kernel_size}"
-            f" expects images of at least {smallest}x{smallest} pixels,"
-            f" received {image_shape[0]}x{image_shape[1]};"
-            " give train.model.filters fewer entries, lower train.model.kernel_size,"
-            " or enlarge the images with subset.image_size"
-        )
+        model = f"simple_cnn with {len(options.filters)} convolutions of kernel_size {options.kernel_size}"
+        remedy = "give train.model.filters fewer entries, lower train.model.kernel_size,"
+        raise errors.too_small(model, smallest, image_shape, remedy)
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
-        x = keras.layers.Conv2D(count, options.kernel_size, activation="relu")(x)
-        x = keras.layers.MaxPooling2D(2)(x)
-        x = keras.layers.Dropout(options.dropout)(x)
+        x = pooled_activation.Conv2D(count, options.kernel_size)(x)
+        x = pooled_activation.MaxPooling2D(2)(x)
+        x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     for count in options.units:
         x = keras.layers.Dense(count, activation="relu")(x)
-        x = keras.layers.Dropout(options.dropout)(x)
+        x = dropout.Dropout(options.dropout)(x)
     logits = keras.layers.Dense(num_classes, dtype="float32")(x)
     return keras.Model(inputs, logits, name="simple_cnn")
 

@@ -10,7 +10,7 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import batch_norm
+from stages.training import batch_norm, dropout, pooled_activation
 
 
 class Options(paramfile.Section):
@@ -40,19 +40,16 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     """
     smallest = smallest_size(len(options.filters))
     if min(image_shape[:2]) < smallest:
-        raise errors.BadInput(
-            f"three_block_cnn with {len(options.filters)} blocks expects images of at least"
-            f" {smallest}x{smallest} pixels, received {image_shape[0]}x{image_shape[1]};"
-            " give train.model.filters fewer entries, or enlarge the images with subset.image_size"
-        )
+        model = f"three_block_cnn with {len(options.filters)} blocks"
+        raise errors.too_small(model, smallest, image_shape, "give train.model.filters fewer entries,")
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
         x = keras.layers.Conv2D(count, 3, padding="same", activation="relu")(x)
         x = batch_norm.BatchNormalization(momentum=options.batch_norm_momentum)(x)
-        x = keras.layers.Conv2D(count, 3, activation="relu")(x)
-        x = keras.layers.MaxPooling2D(2)(x)
-        x = keras.layers.Dropout(options.dropout)(x)
+        x = pooled_activation.Conv2D(count, 3)(x)
+        x = pooled_activation.MaxPooling2D(2)(x)
+        x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     logits = keras.layers.Dense(num_classes, dtype="float32")(x)
     return keras.Model(inputs, logits, name="three_block_cnn")

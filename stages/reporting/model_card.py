@@ -17,6 +17,11 @@ MOST_PAIRS = 5  # of confused classes; confusions.md has more
 WEAKEST = 3  # classes named in the caveats
 TRUSTED = (0.5, 0.7, 0.9, 0.95, 0.99)  # thresholds of confidence
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
+LOOKS = {  # by train.test_time_views
+    1: "",
+    2: " It averages what it says of an image and of its mirror image.",
+    6: " It averages what it says of an image, of its mirror image, and of both shifted by a pixel.",
+}
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by channels
 
 
@@ -81,8 +86,7 @@ def _details(facts: Facts) -> str:
         ["file", "`data/model/model.keras`; `dvc repro` makes it, `dvc pull train` fetches it from a remote"],
         ["owner, licence", "not recorded by the pipeline"],
     ]
-    flip = facts.training["params"]["test_time_flip"]
-    flipped = " It averages what it says of an image and of its mirror image." if flip else ""
+    looks = LOOKS[facts.training["params"]["test_time_views"]]
     weights = options.get("weights", "none")
     pretrained = (
         f" Part of it started from weights trained elsewhere ({markdown.name(weights)}), whose biases it "
@@ -93,7 +97,7 @@ def _details(facts: Facts) -> str:
     return "\n\n".join(
         [
             _table(["", ""], rows),
-            f"[model_summary.txt](model_summary.txt) lists its layers.{flipped}{pretrained} To use it:",
+            f"[model_summary.txt](model_summary.txt) lists its layers.{looks}{pretrained} To use it:",
             f"```python\n{example(facts.image_shape)}```",
         ]
     )

@@ -1,7 +1,7 @@
 """What a stage says when the user's input is not what it expects."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class BadInput(ValueError):
@@ -15,3 +15,12 @@ def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     choices = ", ".join(names) if len(names) <= 30 else f"{len(names)} known names"
     return BadInput(f"unknown {kind} {received!r}; expected one of: {choices}.{hint}")
+
+
+def too_small(model: str, smallest: int, image_shape: Sequence[int], remedy: str) -> BadInput:
+    """An error that says how large images (H, W, C) have to be for a model, and what else would help."""
+    height, width, _ = image_shape
+    return BadInput(
+        f"{model} expects images of at least {smallest}x{smallest} pixels, received {height}x{width};"
+        f" {remedy} or enlarge the images with subset.image_size"
+    )

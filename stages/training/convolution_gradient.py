@@ -1,20 +1,30 @@
-"""A 3x3 convolution whose weight gradient is quick on small maps, where the CPU's is slow."""
+"""A 3x3 convolution whose weight gradient is quick where oneDNN's is slow on a CPU."""
 
-from typing import Any
+import itertools
+from collections.abc import Callable
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
 LARGEST_MAP = 8  # height and width in pixels up to which the matrix products win
-FEWEST_CHANNELS = 100
+FEWEST_CHANNELS = 100  # from which they do
+CHUNK = 100  # images to a piece of a large batch
+
+Padding = Literal["SAME", "VALID"]
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution; on the CPU, maps up to 8x8 get their weight gradient by matrix products.
+    """Keras's convolution with a weight gradient of its own, on the CPU, where that is quicker.
 
     oneDNN computes the gradient of a kernel of 3x3 pixels at a fraction of the rate of the
-    convolution itself when maps are small. It is a sum of nine matrix products, one per pixel of the
-    kernel, of the shifted inputs with the output's gradients.
+    convolution itself. Two things help, measured on two cores in bfloat16:
+
+    - It is a sum of nine matrix products, one per pixel of the kernel, of the shifted inputs with the
+      output's gradients. On maps up to 8x8 with 100 channels or more they take half the time or less
+      (7x7x128: 18 ms in place of 38; 3x3x256: 19 in place of 60).
+    - Batches in pieces of 100 images, the pieces' gradients added up, take 0.6 to 0.8 of the time on
+      larger maps.
 
     Weights are named and ordered as in Keras's layer, so either can take the other's place.
     """
@@ -24,38 +34,69 @@ class Conv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Convolve [B, H, W, C] with [3, 3, C, F]."""
         kernel = tf.convert_to_tensor(kernel)
-        if not self._has_slow_gradient(inputs, kernel):
+        gradient = self._own_gradient(inputs, kernel)
+        if gradient is None:
             return super().convolution_op(inputs, kernel)
-        return same_convolution(inputs, kernel)
+        return convolution(inputs, kernel, self.padding.upper(), gradient)
 
-    def _has_slow_gradient(self, inputs: tf.Tensor, kernel: tf.Tensor) -> bool:
-        return (
-            not tf.config.get_visible_devices("GPU")
-            and self.padding == "same"
-            and self.kernel_size == (3, 3)
+    def _own_gradient(self, inputs: tf.Tensor, kernel: tf.Tensor) -> "Gradient | None":
+        is_plain = (
+            self.kernel_size == (3, 3)
             and self.strides == self.dilation_rate == (1, 1)
             and self.groups == 1
-            and max(inputs.shape[1], inputs.shape[2]) <= LARGEST_MAP
-            and min(kernel.shape[2:]) >= FEWEST_CHANNELS
+            and self.data_format == "channels_last"
         )
+        if not is_plain or tf.config.get_visible_devices("GPU"):
+            return None
+        batch, height, width, _ = inputs.shape
+        if max(height, width) <= LARGEST_MAP:
+            return by_matrix_products if min(kernel.shape[2:]) >= FEWEST_CHANNELS else None
+        return in_pieces if batch is not None and batch >= 2 * CHUNK else None
 
 
-@tf.custom_gradient
-def same_convolution(inputs: tf.Tensor, kernel: tf.Tensor) -> Any:
-    """Convolve [B, H, W, C] with [3, 3, C, F], padded with zeros to [B, H, W, F]."""
-    outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
-
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        of_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), strides=1, padding="SAME")
-        return of_inputs, _kernel_gradient(inputs, upstream)
-
-    return outputs, gradients
+Gradient = Callable[[tf.Tensor, tf.Tensor, Padding], tf.Tensor]
 
 
-def _kernel_gradient(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    _, height, width, channels = inputs.shape
-    padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+def convolution(inputs: tf.Tensor, kernel: tf.Tensor, padding: Padding, kernel_gradient: Gradient) -> Any:
+    """Convolve [B, H, W, C] with [3, 3, C, F]; the kernel's gradient comes from a function of the
+    inputs, the output's gradients [B, H', W', F] and the padding."""
+
+    @tf.custom_gradient
+    def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> Any:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            shape = tf.shape(inputs)
+            of_inputs = tf.nn.conv2d_transpose(upstream, kernel, shape, strides=1, padding=padding)
+            return of_inputs, kernel_gradient(inputs, upstream, padding)
+
+        return tf.nn.conv2d(inputs, kernel, strides=1, padding=padding), gradients
+
+    return convolve(inputs, kernel)
+
+
+def by_matrix_products(inputs: tf.Tensor, upstream: tf.Tensor, padding: Padding) -> tf.Tensor:
+    """The gradient of a kernel, one product per pixel of it: [3, 3, C, F]."""
+    _, height, width, filters = upstream.shape
+    channels = inputs.shape[-1]
+    padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]]) if padding == "SAME" else inputs
     shifted = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    of_outputs = tf.reshape(upstream, [-1, upstream.shape[-1]])
+    of_outputs = tf.reshape(upstream, [-1, filters])
     products = [tf.matmul(tf.reshape(x, [-1, channels]), of_outputs, transpose_a=True) for x in shifted]
-    return tf.reshape(tf.stack(products), [3, 3, channels, upstream.shape[-1]])
+    return tf.reshape(tf.stack(products), [3, 3, channels, filters])
+
+
+def in_pieces(inputs: tf.Tensor, upstream: tf.Tensor, padding: Padding) -> tf.Tensor:
+    """The gradient of a kernel as the sum of those of pieces of the batch: [3, 3, C, F]."""
+    batch = inputs.shape[0]
+    bounds = [batch * piece // (batch // CHUNK) for piece in range(batch // CHUNK + 1)]
+    shape = [3, 3, inputs.shape[-1], upstream.shape[-1]]
+    pieces = [
+        tf.raw_ops.Conv2DBackpropFilter(
+            input=inputs[begin:end],
+            filter_sizes=shape,
+            out_backprop=upstream[begin:end],
+            strides=[1, 1, 1, 1],
+            padding=padding,
+        )
+        for begin, end in itertools.pairwise(bounds)
+    ]
+    return tf.cast(tf.add_n([tf.cast(piece, tf.float32) for piece in pieces]), inputs.dtype)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import keras
 import pydantic
 
+from stages.explaining import layers
 from stages.running import paramfile
 from stages.training import muon
 
@@ -64,5 +65,5 @@ def _scales(options: Options, network: keras.Model) -> dict[str, float]:
     """Learning rate by variable path, relative to the schedule's."""
     vectors = [variable for variable in network.trainable_variables if len(variable.shape) == 1]
     scales = {variable.path: options.bias_scale for variable in vectors}
-    head = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Dense)][-1]
+    head = layers.of_kind(network, layers.DENSE)[-1]
     return scales | {head.kernel.path: options.head_scale}

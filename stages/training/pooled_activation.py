@@ -1,0 +1,35 @@
+"""Convolution, ReLU and max-pooling with the ReLU last, where there is a quarter left of the values.
+
+The maximum of rectified values is the rectified maximum, so the outputs are the same, and so are the
+gradients: both are zero where no value is positive, and else go to the largest. On two CPU cores the
+ReLU's gradient before a 2x2 pooling took a sixth of the step of a small network.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stages.training import convolution_gradient
+
+
+class Conv2D(convolution_gradient.Conv2D):
+    """Keras's convolution with ReLU, which it leaves to the `MaxPooling2D` that has to follow."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options | {"activation": "relu"})
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Convolve and add the bias: [B, H, W, C] to [B, H', W', F]."""
+        outputs = self.convolution_op(inputs, self.kernel)
+        return tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
+
+
+class MaxPooling2D(keras.layers.MaxPooling2D):
+    """Keras's max-pooling with the ReLU of the `Conv2D` before it."""
+
+    stock = keras.layers.MaxPooling2D
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Pool and rectify: [B, H, W, C] to [B, H', W', C]."""
+        return tf.nn.relu(super().call(inputs))

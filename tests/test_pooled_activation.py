@@ -1,0 +1,41 @@
+"""Rectifying after the pooling gives what rectifying before it does, gradients too."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stages.training import pooled_activation, portable
+
+
+def network(kind, use_bias):
+    inputs = keras.Input((9, 8, 3))
+    options = {} if kind is pooled_activation else {"activation": "relu"}
+    x = kind.Conv2D(5, 3, use_bias=use_bias, bias_initializer="random_normal", **options)(inputs)
+    return keras.Model(inputs, kind.MaxPooling2D(2)(x))
+
+
+def outputs_and_gradients(model, images):
+    with tf.GradientTape() as tape:
+        outputs = model(images)
+        total = tf.reduce_sum(outputs * np.random.default_rng(1).normal(size=outputs.shape))
+    return [outputs, *tape.gradient(total, model.trainable_variables)]
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_outputs_and_gradients_are_those_of_keras(use_bias):
+    mine, its = network(pooled_activation, use_bias), network(keras.layers, use_bias)
+    mine.set_weights(its.get_weights())
+    images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
+    found, expected = (outputs_and_gradients(model, images) for model in (mine, its))
+    assert (np.asarray(found[0]) == 0).any() and (np.asarray(found[0]) > 0).any()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_the_saved_model_is_the_same_in_keras_layers():
+    mine = network(pooled_activation, True)
+    stock = portable.with_stock_layers(mine)
+    images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(stock(images), mine(images), atol=1e-6)
+    assert [type(layer) for layer in stock.layers[1:]] == [keras.layers.Conv2D, keras.layers.MaxPooling2D]
