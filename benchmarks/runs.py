@@ -215,9 +215,13 @@ def _add(results: Path, run: Run) -> None:
     same = select(runs := read(results), run.config, run.overrides)
     gone = [each for each in same if each.seed == run.seed or each.fingerprint != run.fingerprint]
     kept = [each for each in runs if each not in gone]
-    ordered = sorted([*kept, run], key=lambda each: (each.config, json.dumps(each.overrides), each.seed))
+    ordered = sorted([*kept, run], key=_order)
     rest = outputs.read_json(results) if results.is_file() else {}
     outputs.write_json(results, {**rest, "runs": [each.model_dump() for each in ordered]})
+
+
+def _order(run: Run) -> tuple:
+    return run.config, len(run.overrides), json.dumps(run.overrides), run.seed
 
 
 def _at(document: Mapping[str, Any], key: str) -> Any:

@@ -62,8 +62,9 @@ def folder() -> Path:
 def copy(project: Path, folder: Path) -> Iterator[Scratch]:
     """Yield a fresh copy of a working tree: what Git tracks, and new files that it does not ignore.
 
-    The DVC cache in `folder` stays from one copy to the next, and with it the run cache: stages that ran
-    before with the same inputs do not run again.
+    The DVC cache in `folder` stays from one copy to the next, and with it the run cache: data are fetched
+    and records written once. The subset stage, some seconds, runs again: DVC keeps no runs of stages with
+    an uncached output that is neither a metric nor a plot.
 
     Raises:
         errors.BadInput: another process uses the folder.
