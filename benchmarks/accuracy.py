@@ -1,0 +1,164 @@
+"""Time to accuracy: is each target's accuracy reached within its seconds of training?
+
+    python -m benchmarks.accuracy [--quick] [--seeds 0 1 2 3 4]
+
+Seconds are those of training alone, compilation included; accuracy is that of the test split.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import runs, scratch
+from stages.running import errors, outputs
+
+RESULTS = Path("reports/benchmarks/accuracy.json")
+QUICK = 120  # seconds; targets up to here are tried by --quick
+
+
+class Target(NamedTuple):
+    """An accuracy to reach, and how."""
+
+    problem: str
+    reach: float  # test accuracy
+    within: float  # seconds
+    config: str
+    overrides: dict[str, Any]
+
+
+THREE, TEN, FASHION = "CIFAR-10, three classes", "CIFAR-10", "Fashion-MNIST"
+TARGETS = [
+    Target(
+        THREE,
+        0.883,
+        12,
+        "cifar10-three-classes-best",
+        {"train.epochs": 2, "train.model.widths": [32, 64, 64]},
+    ),
+    Target(THREE, 0.98, 120, "cifar10-three-classes-best", {}),
+    Target(TEN, 0.6709, 20, "cifar10-best", {"train.epochs": 1, "train.model.widths": [32, 64, 64]}),
+    Target(TEN, 0.90, 120, "cifar10-best", {"train.epochs": 4, "train.model.widths": [64, 128, 128]}),
+    Target(TEN, 0.94, 360, "cifar10-best", {}),
+    Target(FASHION, 0.94, 150, "fashion-mnist-best", {"train.epochs": 6}),
+]
+
+
+class Outcome(NamedTuple):
+    """What the runs for one target gave: accuracies and seconds by seed."""
+
+    target: Target
+    accuracies: list[float]
+    seconds: list[float]
+
+    @property
+    def met(self) -> bool:
+        """Whether the means reach the accuracy in time."""
+        enough = statistics.fmean(self.accuracies) >= self.target.reach
+        return enough and statistics.fmean(self.seconds) <= self.target.within
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command. Exits with status 1 if a target is not met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="values of train.seed")
+    parser.add_argument("--quick", action="store_true", help=f"one seed, targets up to {QUICK} s")
+    parser.add_argument("--again", action="store_true", help="train what has been trained before too")
+    chosen = parser.parse_args(arguments)
+    seeds, targets = chosen.seeds, TARGETS
+    if chosen.quick:
+        seeds, targets = seeds[:1], [target for target in TARGETS if target.within <= QUICK]
+    try:
+        with scratch.copy(Path(), scratch.folder()) as copy:
+            outcomes = [measure(copy, target, seeds, RESULTS, chosen.again) for target in targets]
+    except errors.BadInput as error:
+        sys.exit(f"accuracy: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"accuracy: stopped; the runs that finished stand in {RESULTS}")
+    print(table(outcomes))
+    sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
+
+
+def measure(
+    copy: scratch.Scratch, target: Target, seeds: Sequence[int], results: Path, again: bool = False
+) -> Outcome:
+    """Train for one target; its outcome goes to `results` beside the runs."""
+    found = runs.measure(copy, target.config, target.overrides, seeds, results, again)
+    outcome = Outcome(target, [run.accuracy for run in found], [run.training_seconds for run in found])
+    document = outputs.read_json(results)
+    document["machine"] = found[-1].environment
+    document["targets"] = _merged(document.get("targets", []), outcome)
+    outputs.write_json(results, document)
+    return outcome
+
+
+def read(results: Path) -> list[Outcome]:
+    """The outcomes in a file of results, in the order of TARGETS; none if there is no file.
+
+    Raises:
+        errors.BadInput: the file does not hold outcomes.
+    """
+    if not results.is_file():
+        return []
+    try:
+        return [
+            Outcome(
+                Target(each["problem"], each["reach"], each["within"], each["config"], each["overrides"]),
+                each["accuracies"],
+                each["seconds"],
+            )
+            for each in json.loads(results.read_text(encoding="utf-8")).get("targets", [])
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.BadInput(
+            f"{results}: expected the outcomes of benchmarks.accuracy: {error!r}"
+        ) from error
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Aligned text: what was wanted and what was reached, as mean ± sd over n seeds."""
+    rows = [["problem", "accuracy", "reached", "seconds", "taken", "n", "", "how"]]
+    for target, accuracies, seconds in outcomes:
+        met = "met" if Outcome(target, accuracies, seconds).met else "MISSED"
+        how = ", ".join([target.config, *(f"{key}={value}" for key, value in target.overrides.items())])
+        rows.append(
+            [
+                target.problem,
+                f"{target.reach:.4f}",
+                runs.spread(accuracies),
+                f"{target.within:.0f}",
+                runs.spread(seconds, 1),
+                str(len(seconds)),
+                met,
+                how,
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _merged(earlier: list[dict], outcome: Outcome) -> list[dict]:
+    """This outcome among those of the other targets that still are targets."""
+    target = outcome.target
+    new = {
+        **target._asdict(),
+        "accuracies": outcome.accuracies,
+        "seconds": outcome.seconds,
+        "met": outcome.met,
+    }
+    order = [(each.problem, each.reach) for each in TARGETS]
+    by_target = {(each["problem"], each["reach"]): each for each in earlier}
+    by_target[target.problem, target.reach] = new
+    return [
+        by_target[key] for key in dict.fromkeys([*order, (target.problem, target.reach)]) if key in by_target
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Draw test accuracy against training time: python -m benchmarks.picture"""
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from benchmarks import accuracy, runs, tutorials
+from stages.reporting import figures
+from stages.running import errors, outputs
+
+PICTURE = Path("reports/benchmarks/accuracy.png")
+# Okabe and Ito's colours, which colour-blind readers can tell apart, and a marker of its own for each.
+STYLES = {
+    accuracy.THREE: ("#0072B2", "o"),
+    accuracy.TEN: ("#D55E00", "s"),
+    accuracy.FASHION: ("#009E73", "^"),
+}
+
+
+class Point(NamedTuple):
+    """A system: its accuracies and seconds of training by seed."""
+
+    label: str
+    problem: str
+    accuracies: Sequence[float]
+    seconds: Sequence[float]
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Mean seconds and mean accuracy."""
+        return statistics.fmean(self.seconds), statistics.fmean(self.accuracies)
+
+
+PUBLISHED = [Point("A as published,\non its author's CPU", accuracy.THREE, [0.883], [10 * 134])]
+AS_TRAINED = {
+    "cifar10-three-classes": ("A, run here", accuracy.THREE),
+    "fashion-mnist-dense": ("B dense, run here", accuracy.FASHION),
+    "fashion-mnist": ("B convolutional, run here", accuracy.FASHION),
+    "cifar10": ("C, run here", accuracy.TEN),
+}
+
+
+def main() -> None:
+    """The command; draws what there is."""
+    try:
+        outcomes = accuracy.read(accuracy.RESULTS)
+        measured = runs.read(tutorials.FOLDER / "results.json")
+    except errors.BadInput as error:
+        sys.exit(f"picture: error: {error}")
+    if not outcomes and not measured:
+        sys.exit(
+            f"picture: error: expected {accuracy.RESULTS} or {tutorials.FOLDER / 'results.json'}, found"
+            " neither; run benchmarks.accuracy or benchmarks.tutorials"
+        )
+    with outputs.file(PICTURE) as partial:
+        figures.save(figure(ours(outcomes), [*reproduced(measured), *PUBLISHED]), partial)
+
+
+def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
+    """A point for each target."""
+    return [Point("", outcome.target.problem, outcome.accuracies, outcome.seconds) for outcome in outcomes]
+
+
+def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
+    """A point for each tutorial's own system that has been run here."""
+    return [
+        Point(label, problem, [run.accuracy for run in found], [run.training_seconds for run in found])
+        for config, (label, problem) in AS_TRAINED.items()
+        if (found := runs.select(measured, config))
+    ]
+
+
+def figure(ours: Sequence[Point], theirs: Sequence[Point]) -> Figure:
+    """Ours filled and joined by problem, theirs hollow; bars of one standard deviation."""
+    drawn = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = drawn.subplots()
+    axes.set_xscale("log")
+    for problem in STYLES:
+        _draw_problem(axes, problem, sorted((each for each in ours if each.problem == problem), key=_seconds))
+    for point in theirs:
+        _draw(axes, point, hollow=True)
+        _label(axes, point.label, point, above=False)
+    axes.set(
+        title="Test accuracy by seconds of training, compilation included\n"
+        "filled: this pipeline; hollow: the tutorials' systems",
+        xlabel="seconds of training",
+        ylabel="test accuracy",
+    )
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+    axes.xaxis.set_minor_locator(LogLocator(subs=[]))
+    axes.margins(x=0.12, y=0.08)
+    axes.grid(alpha=0.3)
+    return drawn
+
+
+def _draw_problem(axes: Axes, problem: str, points: Sequence[Point]) -> None:
+    if not points:
+        return
+    colour, _ = STYLES[problem]
+    axes.plot(*zip(*(point.place for point in points), strict=True), color=colour, linewidth=1.5)
+    for point in points:
+        _draw(axes, point, hollow=False)
+    _label(axes, problem, points[-1], above=True)
+
+
+def _draw(axes: Axes, point: Point, hollow: bool) -> None:
+    colour, marker = STYLES[point.problem]
+    seconds, mean = point.place
+    axes.errorbar(
+        seconds,
+        mean,
+        xerr=_deviation(point.seconds),
+        yerr=_deviation(point.accuracies),
+        color=colour,
+        marker=marker,
+        markersize=8,
+        markerfacecolor="white" if hollow else colour,
+        capsize=3,
+        elinewidth=1,
+        linestyle="none",
+        zorder=4,  # above the labels of others
+    )
+
+
+def _label(axes: Axes, text: str, point: Point, above: bool) -> None:
+    axes.annotate(
+        text,
+        point.place,
+        xytext=(0, 9 if above else -9),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if above else "top",
+        fontsize=9,
+        fontweight="bold" if above else "normal",
+        color=STYLES[point.problem][0],
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
+    )
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def _seconds(point: Point) -> float:
+    return point.place[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Run the params files of three well-known tutorials, and write what came out to reports/tutorials/.
+
+    python -m benchmarks.tutorials [NAME ...] [--seeds 0 1 2] [--readme]
+
+A name is a file of configs/ without .yaml, or `filters`: how many of them pay off. Without names all run.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import runs, scratch, shrink, tutorials_page
+from stages.running import errors, outputs
+
+FOLDER = Path("reports/tutorials")
+FILTERS = "filters"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tutorials", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="values of train.seed")
+    parser.add_argument("--again", action="store_true", help="train what has been trained before too")
+    parser.add_argument("--render", action="store_true", help="train nothing, only write the texts anew")
+    parser.add_argument("--readme", action="store_true", help="renew the table in README.md as well")
+    chosen = parser.parse_args(arguments)
+    try:
+        if not chosen.render:
+            with scratch.copy(Path(), scratch.folder()) as copy:
+                for name in chosen.names or [*names(), FILTERS]:
+                    run(copy, name, chosen.seeds, FOLDER, chosen.again)
+                    write(FOLDER)
+        write(FOLDER)
+        if chosen.readme:
+            table = tutorials_page.compact(runs.read(FOLDER / "results.json"))
+            _write(Path("README.md"), tutorials_page.replace(Path("README.md").read_text("utf-8"), table))
+    except errors.BadInput as error:
+        sys.exit(f"tutorials: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"tutorials: stopped; the runs that finished stand in {FOLDER / 'results.json'}")
+
+
+def names() -> list[str]:
+    """Every params file but that of the digits, which no tutorial is about."""
+    return sorted(file.stem for file in Path("configs").glob("*.yaml") if file.stem != "digits")
+
+
+def run(copy: scratch.Scratch, name: str, seeds: Sequence[int], folder: Path, again: bool = False) -> None:
+    """Measure one params file, or the sweep over filters; keep the reports of the first seed."""
+    results = folder / "results.json"
+    if name == FILTERS:
+        for overrides in map(tutorials_page.filter_overrides, tutorials_page.FILTERS):
+            if overrides:
+                runs.measure(copy, tutorials_page.SWEPT, overrides, seeds, results, again)
+            else:
+                run(copy, tutorials_page.SWEPT, seeds, folder, again)
+        return
+    runs.measure(copy, name, {}, seeds, results, again, lambda reports: keep(reports, folder / name))
+
+
+def keep(reports: Path, folder: Path) -> None:
+    """Put the metrics, the history and small copies of all pictures into a folder of their own."""
+    with outputs.folder(folder) as partial:
+        for name in ("metrics.json", "history.csv"):
+            shutil.copyfile(reports / name, partial / name)
+        for picture in sorted(reports.glob("*.png")):
+            shrink.png(picture, partial / picture.name)
+
+
+def write(folder: Path) -> None:
+    """Write the page of what has been measured so far."""
+    _write(folder / "README.md", tutorials_page.page(runs.read(folder / "results.json"), folder))
+
+
+def _write(path: Path, text: str) -> None:
+    with outputs.file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""A params file runs in a copy by the real `dvc`, really trains, and what it gave is kept."""
+
+import json
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from ruamel.yaml import YAML
+
+from benchmarks import runs, scratch
+from stages.running import errors
+from tests import measured, sandbox
+
+LOG = """\
+> python -m stages.train data/records/train data/records/val data/model reports/history.csv
+training on cpu (Some CPU) in float32
+epoch 1/3: 1.29k of 1.29k images, 300 images/s, loss 0.9, accuracy 0.8, 4 s
+epoch 1/3: validation accuracy 0.9512, 11.8 s
+epoch 2/3: validation accuracy 0.9600, 5.2 s
+epoch 3/3: validation accuracy 0.9610, 5.0 s
+keeping the weights of epoch 3, validation accuracy 0.9610
+trained 3 epochs in 22.3 s
+"""
+
+
+def test_the_first_epoch_which_compiles_is_left_out_of_the_seconds_per_epoch():
+    assert runs.timing(LOG) == (3, 5.1, 22.3)
+
+
+def test_a_single_epoch_counts_as_it_is():
+    log = "epoch 1/1: validation accuracy 0.5000, 7.0 s\ntrained 1 epochs in 7.1 s\n"
+    assert runs.timing(log) == (1, 7.0, 7.1)
+
+
+def test_without_validation_images_seconds_per_epoch_are_the_mean():
+    assert runs.timing("trained 4 epochs in 10.0 s\n") == (4, 2.5, 10.0)
+
+
+def test_a_log_without_a_training_is_an_error():
+    with pytest.raises(errors.BadInput, match="expected `trained N epochs in S s`"):
+        runs.timing(LOG.replace("trained 3", "planned 3"))
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "shown"),
+    [([0.5], 4, "0.5000"), ([0.5, 0.7], 4, "0.6000 ± 0.1414"), ([10.0, 11.0, 12.0], 1, "11.0 ± 1.0")],
+)
+def test_several_values_are_shown_as_mean_and_standard_deviation(values, digits, shown):
+    assert runs.spread(values, digits) == shown
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The digits, trained once for an epoch; `seen` are the reports that `keep` was given."""
+    project = sandbox.create(tmp_path_factory.mktemp("project"))
+    folder, results = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("results") / "results.json"
+    results.write_text('{"runs": [], "targets": ["kept"]}')
+    seen = {}
+    overrides = {"train.epochs": 1, "train.model.filters": [16]}
+    with scratch.copy(project.path, folder) as copy:
+        found = runs.measure(
+            copy,
+            "digits",
+            overrides,
+            [3],
+            results,
+            keep=lambda reports: seen.update(json.loads((reports / "metrics.json").read_text())),
+        )
+        history = (copy.tree / "reports/history.csv").read_text()
+    return SimpleNamespace(
+        project=project,
+        folder=folder,
+        results=results,
+        overrides=overrides,
+        run=found[0],
+        seen=seen,
+        history=history,
+    )
+
+
+def test_a_run_holds_what_the_pipeline_reported(first):
+    run = first.run
+    assert (run.config, run.seed, run.epochs) == ("digits", 3, 1)
+    assert run.accuracy == first.seen["accuracy"] and run.parameters == first.seen["parameters"] > 0
+    assert run.metrics == {key: value for key, value in first.seen.items() if key != "per_class"}
+    header, row = (line.split(",") for line in first.history.splitlines())
+    assert run.val_accuracy == float(dict(zip(header, row, strict=True))["val_accuracy"])
+    assert 0 < run.seconds_per_epoch <= run.training_seconds + 0.1
+    assert run.environment["device"] == "cpu" and run.environment["cores"] >= 1
+
+
+def test_an_override_that_changes_nothing_is_none(first):
+    assert first.run.overrides == {"train.epochs": 1}
+
+
+def test_the_results_file_holds_the_run_and_keeps_what_else_it_had(first):
+    assert runs.read(first.results) == [first.run]
+    assert json.loads(first.results.read_text())["targets"] == ["kept"]
+
+
+def test_nothing_outside_the_copy_is_touched(first):
+    project = first.project
+    assert project.run("git", "status", "--porcelain", "--ignored").count("\n") == project.run(
+        "git", "ls-files"
+    ).count("\n")  # all of them added, none beside them
+    assert not (project.path / ".dvc/cache").exists()
+
+
+def test_what_was_trained_before_is_not_trained_again_unless_asked(first, tmp_path, capsys):
+    results = tmp_path / "results.json"
+    results.write_text(first.results.read_text())
+    with scratch.copy(first.project.path, first.folder) as copy:
+        assert runs.measure(copy, "digits", first.overrides, [3], results) == [first.run]
+        assert not (copy.tree / "data/model").exists()
+        assert "trained before" in capsys.readouterr().out
+        # Read from its log, the training cannot have come from the run cache; the records have.
+        (again,) = runs.measure(copy, "digits", first.overrides, [3], results, again=True)
+        assert again.accuracy == first.run.accuracy
+        assert runs.read(results) == [again]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("digits, train.epochs=1, seed 3: accuracy 0.")
+
+
+def test_records_are_written_once_for_all_copies(first):
+    with scratch.copy(first.project.path, first.folder) as copy:
+        document = runs.params(copy.tree, "digits", {"train.seed": 9})
+        YAML(typ="safe").dump(document, copy.tree / "params.yaml")
+        log = copy.dvc("repro", "records")
+    assert "Stage 'records' is cached" in log and "Running stage 'records'" not in log
+
+
+def test_a_run_of_other_code_replaces_all_of_the_old_code(tmp_path):
+    results = tmp_path / "results.json"
+    others = [measured.run("cifar10", {"train.epochs": 2}), measured.run("fashion-mnist")]
+    measured.write(results, [*others, *(measured.run(seed=seed) for seed in range(3))])
+    new = measured.run(seed=1, fingerprint="e" * 16)
+    runs._add(results, new)
+    assert runs.read(results) == [new, *others]
+    runs._add(results, second := measured.run(seed=0, fingerprint="e" * 16))
+    assert runs.select(runs.read(results), "cifar10") == [second, new]
+
+
+@pytest.fixture
+def project(tmp_path):
+    return sandbox.create(tmp_path / "project").path
+
+
+def mark(project, **overrides):
+    keys = {f"train.{key}": value for key, value in overrides.items()}
+    return runs.fingerprint(project, runs.params(project, "digits", keys))
+
+
+def test_a_fingerprint_tells_code_and_params_apart_but_not_seeds(project):
+    before = mark(project)
+    assert mark(project, seed=5) == before
+    assert mark(project, epochs=5) != before
+    for stranger in ("stages/models/dense.py", "stages/reporting/pull_request.py", "dvc.yaml"):
+        with (project / stranger).open("a") as file:
+            file.write("# more\n")
+    assert mark(project) == before
+    for used in ("stages/models/three_block_cnn.py", "stages/training/loop.py"):
+        before = mark(project)
+        with (project / used).open("a") as file:
+            file.write("# more\n")
+        assert mark(project) != before
+
+
+@pytest.mark.parametrize("key", ["train.epoch", "epochs", "train.model.filters.1", "training.epochs"])
+def test_an_unknown_key_is_named(project, key):
+    with pytest.raises(errors.BadInput, match=f"expected a key of configs/digits.yaml, received '{key}'"):
+        runs.params(project, "digits", {key: 1})
+
+
+def test_an_unknown_params_file_is_named(project):
+    with pytest.raises(errors.BadInput, match=r"unknown params file 'digit'.*Did you mean 'digits'"):
+        runs.params(project, "digit")
+
+
+def test_damaged_results_are_an_error(tmp_path):
+    (tmp_path / "results.json").write_text('{"runs": [{"config": "digits"}]}')
+    with pytest.raises(errors.BadInput, match=r"results\.json: expected the runs of an earlier benchmark"):
+        runs.read(tmp_path / "results.json")
+
+
+def test_a_stage_that_fails_is_quoted_and_leaves_no_result(project, tmp_path):
+    results = tmp_path / "results.json"
+    with (
+        scratch.copy(project, tmp_path / "scratch") as copy,
+        pytest.raises(errors.BadInput, match=r"(?s)`dvc repro records` failed.*download\.source"),
+    ):
+        runs.measure(copy, "digits", {"download.source": "nowhere"}, [0], results)
+    assert not results.exists()
+
+
+def test_a_copy_has_new_files_but_none_that_git_ignores(project, tmp_path):
+    (project / "stages/new.py").write_text("")
+    (project / "report.md").write_text("ignored")
+    (project / "Makefile").unlink()
+    with scratch.copy(project, tmp_path / "scratch") as copy:
+        (copy.tree / "stages/left_over.py").write_text("")
+        assert (copy.tree / "stages/new.py").exists()
+        assert not (copy.tree / "report.md").exists() and not (copy.tree / "Makefile").exists()
+        top = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=copy.tree, capture_output=True)
+        assert top.stdout.decode().strip() == str(copy.tree.resolve())
+    with scratch.copy(project, tmp_path / "scratch") as copy:
+        assert not (copy.tree / "stages/left_over.py").exists()
+
+
+def test_two_benchmarks_at_once_are_refused(project, tmp_path):
+    with (
+        scratch.copy(project, tmp_path / "scratch"),
+        pytest.raises(errors.BadInput, match="expected one benchmark at a time"),
+        scratch.copy(project, tmp_path / "scratch"),
+    ):
+        pass

@@ -1,0 +1,128 @@
+"""Targets are met or missed by their means; the table, the file and the picture say so."""
+
+import json
+
+import pytest
+from matplotlib.colors import to_hex
+
+from benchmarks import accuracy, picture, runs, scratch
+from stages.reporting import figures
+from stages.running import errors
+from tests import measured, sandbox
+
+FIRST = accuracy.TARGETS[0]
+
+
+def outcome(target=FIRST, accuracies=(0.9, 0.91), seconds=(10.0, 11.0)):
+    return accuracy.Outcome(target, list(accuracies), list(seconds))
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "seconds", "met"),
+    [
+        ([0.883], [12.0], True),
+        ([0.87, 0.90], [5.0, 19.0], True),
+        ([0.8829], [5.0], False),
+        ([0.99], [12.1], False),
+    ],
+)
+def test_a_target_is_met_by_means_of_accuracy_and_seconds(accuracies, seconds, met):
+    assert outcome(accuracies=accuracies, seconds=seconds).met == met
+
+
+def test_every_target_names_keys_of_its_params_file():
+    for target in accuracy.TARGETS:
+        assert runs.params(accuracy.Path(), target.config, target.overrides)
+        assert target.problem in picture.STYLES
+
+
+def test_the_table_is_aligned_and_says_what_was_missed():
+    header, met, missed = accuracy.table([outcome(), outcome(seconds=[13.0])]).splitlines()
+    assert met.split() == [
+        *FIRST.problem.split(), "0.8830", "0.9050", "±", "0.0071", "12", "10.5", "±", "0.7", "2", "met",
+        f"{FIRST.config},", *", ".join(f"{k}={v}" for k, v in FIRST.overrides.items()).split(),
+    ]  # fmt: skip
+    assert " MISSED " in missed
+    for line in (met, missed):
+        assert line.index(FIRST.config) == header.index("how")
+        assert line.index("0.8830") == header.index("accuracy")
+
+
+def trained(results, target, seeds):
+    """Results in which a target has been trained with the code as it stands."""
+    mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), target.config, target.overrides))
+    new = [
+        measured.run(target.config, target.overrides, seed, accuracy=0.9 + seed / 100, fingerprint=mark)
+        for seed in seeds
+    ]
+    measured.write(results, [*runs.read(results), *new])
+
+
+def test_outcomes_of_several_targets_stand_in_one_file_with_the_machine(tmp_path):
+    results = tmp_path / "accuracy.json"
+    last, first = accuracy.TARGETS[3], accuracy.TARGETS[0]
+    trained(results, last, [0, 1])
+    trained(results, first, [0, 1])
+    (tmp_path / "tree").symlink_to(sandbox.PROJECT)
+    copy = scratch.Scratch(tmp_path)
+    accuracy.measure(copy, last, [0, 1], results)
+    accuracy.measure(copy, first, [0, 1], results)
+    accuracy.measure(copy, first, [0], results)
+    read = accuracy.read(results)
+    assert [each.target for each in read] == [first, last]
+    assert [each.accuracies for each in read] == [[0.9], [0.9, 0.91]]
+    document = json.loads(results.read_text())
+    assert document["machine"]["name"] == "Some CPU" and len(document["runs"]) == 4
+    assert document["targets"][0]["met"] is False
+
+
+def test_damaged_outcomes_are_an_error(tmp_path):
+    (tmp_path / "accuracy.json").write_text('{"targets": [{"problem": "x"}]}')
+    with pytest.raises(errors.BadInput, match=r"expected the outcomes of benchmarks\.accuracy"):
+        accuracy.read(tmp_path / "accuracy.json")
+
+
+def drawn(tmp_path):
+    outcomes = [outcome(), outcome(accuracy.TARGETS[1], [0.98, 0.981], [110.0, 112.0])]
+    figure = picture.figure(
+        picture.ours(outcomes),
+        [*picture.reproduced([measured.run("cifar10"), measured.run("digits")]), *picture.PUBLISHED],
+    )
+    figures.save(figure, tmp_path / "accuracy.png")
+    return figure
+
+
+def test_the_picture_labels_every_system_within_its_bounds(tmp_path):
+    figure = drawn(tmp_path)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [
+        accuracy.THREE, "C, run here", "A as published,\non its author's CPU"
+    ]  # fmt: skip
+    assert axes.get_xscale() == "log"
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
+
+
+def test_ours_are_filled_and_joined_and_theirs_hollow(tmp_path):
+    (axes,) = drawn(tmp_path).axes
+    joined = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
+    assert [list(line.get_xdata()) for line in joined] == [[10.5, 111.0]]
+    markers = [bars.lines[0] for bars in axes.containers]
+    filled = [to_hex(line.get_markerfacecolor()) != "#ffffff" for line in markers]
+    assert filled == [True, True, False, False]
+    assert [float(line.get_xdata()[0]) for line in markers] == [10.5, 111.0, 60.0, 1340.0]
+
+
+def test_without_results_there_is_no_picture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="found neither"):
+        picture.main()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_picture_shows_whatever_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    measured.write(picture.tutorials.FOLDER / "results.json", [measured.run("cifar10")])
+    picture.main()
+    assert picture.PICTURE.stat().st_size > 0
