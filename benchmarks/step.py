@@ -21,15 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks import machine, table, targets, worker
+from benchmarks import images, machine, table, targets, worker
 from stages.running import errors, outputs
 
 PEERS = ["ours", "keras_tutorial", "keras_bfloat16", "pytorch", "pytorch_compiled"]
 CONFIG = Path("configs/cifar10-three-classes.yaml")
-CLASSES = ["airplane", "automobile", "bird"]
-SHAPE = (32, 32, 3)
 BATCH_SIZE = 128
 EPOCH = 15_000  # images
 LOSS_EPOCHS = 3
@@ -65,21 +61,21 @@ def _require_torch(peers: Sequence[str]) -> None:
 
 
 def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output: Path) -> None:
-    images = steps * BATCH_SIZE if steps else EPOCH
+    count = steps * BATCH_SIZE if steps else EPOCH
     with _folder() as folder:
-        write_images(folder / "subset", images)
+        images.write(folder / "subset", count)
         measured = take_turns(peers, folder, 1 + rounds)
     seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
-    report = {"machine": machine.describe(), **summarize(seconds, images)}
+    report = {"machine": machine.describe(), **summarize(seconds, count)}
     outputs.write_json(output, report)
     print(render(report))
 
 
 def _compare_losses(peers: Sequence[str], subset: Path) -> None:
     manifest = outputs.read_json(subset / "train/manifest.json")
-    if tuple(manifest["image_shape"]) != SHAPE or len(manifest["classes"]) != len(CLASSES):
+    if tuple(manifest["image_shape"]) != images.SHAPE or len(manifest["classes"]) != len(images.CLASSES):
         raise errors.BadInput(
-            f"{subset}: expected {len(CLASSES)} classes of images {SHAPE}, received"
+            f"{subset}: expected {len(images.CLASSES)} classes of images {images.SHAPE}, received"
             f" {len(manifest['classes'])} of {tuple(manifest['image_shape'])}"
         )
     with _folder() as folder:
@@ -95,21 +91,6 @@ def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         shutil.copyfile(CONFIG, Path(folder) / "params.yaml")
         yield Path(folder)
-
-
-def write_images(folder: Path, count: int) -> None:
-    """Write images as the subset stage does: noise, from which nothing can be learned, so that the
-    gradients stay as large as early in a training."""
-    generator = np.random.default_rng(0)
-    for split, size in {"train": count, "val": len(CLASSES), "test": len(CLASSES)}.items():
-        labels = np.arange(size) % len(CLASSES)
-        noise = generator.integers(0, 256, (size, *SHAPE), np.uint8)
-        (folder / split).mkdir(parents=True)
-        np.save(folder / split / "images.npy", noise)
-        np.save(folder / split / "labels.npy", labels)
-        np.save(folder / split / "positions.npy", np.arange(size))
-        manifest = {"classes": CLASSES, "image_shape": list(SHAPE), "count": size}
-        outputs.write_json(folder / split / "manifest.json", manifest)
 
 
 def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
@@ -138,9 +119,9 @@ def _build_records(folder: Path) -> None:
         raise errors.BadInput(f"the records stage ended with status {done.returncode}:\n{done.stderr}")
 
 
-def summarize(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
-    """Medians, rates and ratios from the seconds of every round over so many images."""
-    per_epoch = {peer: [each * EPOCH / images for each in rounds] for peer, rounds in seconds.items()}
+def summarize(seconds: dict[str, list[float]], count: int) -> dict[str, Any]:
+    """Medians, rates and ratios from the seconds of every round over `count` images."""
+    per_epoch = {peer: [each * EPOCH / count for each in rounds] for peer, rounds in seconds.items()}
     medians = {peer: statistics.median(rounds) for peer, rounds in per_epoch.items()}
     ours = medians.get("ours", float("nan"))
     rows = {
@@ -155,7 +136,7 @@ def summarize(seconds: dict[str, list[float]], images: int) -> dict[str, Any]:
     return {
         "batch_size": BATCH_SIZE,
         "images_per_epoch": EPOCH,
-        "images_per_round": images,
+        "images_per_round": count,
         "peers": rows,
         "targets": [each.as_json() for each in _targets(medians)],
     }
