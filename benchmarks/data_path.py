@@ -107,7 +107,7 @@ def _write_params(path: Path) -> None:
     document = yaml.load(DEFAULT)
     document["records"]["views"] = 1
     document["train"].update(yaml.load(DIGITS)["train"] | {"epochs": 1, "batch_size": 250})
-    document["train"]["model"] = {"name": "dense", "units": []}
+    document["train"]["model"] = {"name": "dense", "units": [], "dropout": 0.0}
     document["train"]["schedule"]["warmup_epochs"] = 0.0
     yaml.dump(document, path)
 
