@@ -1,6 +1,7 @@
 """A command run to its end in a process of its own: how long it took, and how much memory."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,17 @@ def run(command: Sequence[str | Path], folder: Path) -> Usage:
     words = list(map(str, command))
     with tempfile.TemporaryFile("w+") as said:
         outer = [sys.executable, "-c", _MEASURE, *words]
-        done = subprocess.run(outer, cwd=folder, stdout=subprocess.PIPE, stderr=said, text=True, check=True)
+        # dvc.yaml calls its stages' interpreter python.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            outer,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            check=True,
+        )
         measured = json.loads(done.stdout)
         if measured["status"]:
             said.seek(0)

@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/step.json"))
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.rounds < 1 or (chosen.steps is not None and chosen.steps < 1):
+            raise errors.BadInput(
+                f"expected at least one round of one step, received {chosen.rounds} of {chosen.steps}"
+            )
         _require_torch(chosen.peers)
         if chosen.losses:
             _compare_losses(chosen.peers, chosen.losses)

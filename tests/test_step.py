@@ -88,6 +88,12 @@ def test_without_torch_the_requirements_file_is_named():
         step.main([])
 
 
+@pytest.mark.parametrize("option", ["--rounds", "--steps"])
+def test_less_than_a_step_is_refused(option):
+    with pytest.raises(SystemExit, match="expected at least one round of one step"):
+        step.main(["--peers", "ours", option, "0"])
+
+
 def test_a_peer_that_ends_is_named_with_what_it_said(tmp_path):
     with pytest.raises(errors.BadInput, match=r"(?s)peer keras_tutorial: .*FileNotFoundError"):
         step.take_turns(["keras_tutorial"], tmp_path, 1)
