@@ -1,10 +1,11 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
+# make bench  measure speed: 15 minutes  make bench-full  and the accuracies: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report test lint format fresh smoke lock clean
+.PHONY: repro report test lint format fresh smoke bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -40,6 +41,15 @@ fresh: .venv/$(REQUIREMENTS)
 smoke: .venv/$(REQUIREMENTS)
 	.ci/smoke
 
+bench: .venv/requirements-bench.txt
+	.venv/bin/python -m benchmarks.step
+	.venv/bin/python -m benchmarks.data_path
+	.venv/bin/python -m benchmarks.accuracy --quick
+
+bench-full: .venv/requirements-bench.txt
+	.venv/bin/python -m benchmarks.accuracy
+	.venv/bin/python -m benchmarks.tutorials
+
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("expected Python 3.11, 3.12 or \
@@ -48,7 +58,7 @@ smoke: .venv/$(REQUIREMENTS)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
-.venv/requirements-dev.txt: requirements-dev.txt .venv/$(REQUIREMENTS)
+.venv/requirements-dev.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 

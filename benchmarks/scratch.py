@@ -79,15 +79,19 @@ def copy(project: Path, folder: Path) -> Iterator[Scratch]:
             ) from error
         scratch = Scratch(folder)
         shutil.rmtree(scratch.tree, ignore_errors=True)
-        scratch.tree.mkdir()
-        for name in _files(project):
-            (scratch.tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(project / name, scratch.tree / name)
-        subprocess.run(["git", "init", "--quiet"], cwd=scratch.tree, check=True)
+        checkout(project, scratch.tree)
         scratch.dvc("cache", "dir", "--local", str((folder / "cache").resolve()))
         # Links take no time and no room; stages replace their outputs and never write into them.
         scratch.dvc("config", "--local", "cache.type", "reflink,hardlink,copy")
         yield scratch
+
+
+def checkout(project: Path, folder: Path) -> None:
+    """Copy a working tree, without what Git ignores, into a repository of its own without commits."""
+    for name in _files(project):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(project / name, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
 
 
 def _files(project: Path) -> list[str]:

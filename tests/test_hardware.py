@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stages.running import errors
-from stages.training import hardware
+from stages.training import hardware, processor
 
 GPUS = tf.config.list_physical_devices("GPU")
 without_gpu = pytest.mark.skipif(bool(GPUS), reason="this machine has a GPU")
@@ -45,7 +45,7 @@ def test_without_a_gpu_the_cpu_is_chosen_in_its_fast_precision(device):
     chosen = hardware.select(device, "auto")
     assert chosen.device == "cpu"
     assert chosen.name
-    assert chosen.precision == hardware.fast_cpu_precision(hardware._cpu_flags())
+    assert chosen.precision == hardware.fast_cpu_precision(processor.flags())
     assert tf.config.get_visible_devices("GPU") == []
 
 

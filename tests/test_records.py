@@ -150,3 +150,20 @@ def test_a_wrong_parameter_is_named(change, message):
         paramfile.check(records.Params, tiny.RECORDS | change, "params.yaml: records")
     assert f"params.yaml: records.{next(iter(change))}" in str(raised.value)
     assert message in str(raised.value)
+
+
+def test_images_that_are_cut_off_are_named(tmp_path):
+    arrays = tiny.subset(tmp_path / "arrays")
+    path = arrays / "train/images.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(errors.BadInput, match=r"train/images.npy: expected 24 images, found no image 23"):
+        tiny.build_records(tmp_path, arrays)
+    assert not (tmp_path / "records").exists()
+
+
+def test_images_read_at_any_places_are_those_of_the_array(arrays):
+    expected = np.load(arrays / "train/images.npy")
+    images = records.Images(arrays / "train/images.npy")
+    places = np.array([5, 0, 23, 5])
+    assert len(images) == len(expected)
+    np.testing.assert_array_equal(images[places], expected[places])

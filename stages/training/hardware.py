@@ -1,7 +1,6 @@
 """Which device trains, and in which precision it is fast."""
 
 import platform
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages.running import errors
+from stages.training import processor
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -38,8 +38,8 @@ def select(device: Device, precision: Precision) -> Hardware:
         )
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        fast = fast_cpu_precision(_cpu_flags())
-        return Hardware("cpu", _cpu_name(), fast if precision == "auto" else precision)
+        fast = fast_cpu_precision(processor.flags())
+        return Hardware("cpu", processor.name(), fast if precision == "auto" else precision)
     details = tf.config.experimental.get_device_details(gpus[0])
     fast = fast_gpu_precision(details.get("compute_capability", (0, 0)))
     return Hardware("gpu", details.get("device_name", "GPU"), fast if precision == "auto" else precision)
@@ -74,21 +74,3 @@ def environment(hardware: Hardware, deterministic: bool) -> dict[str, object]:
         "python": platform.python_version(),
         "tensorflow": tf.version.VERSION,
     }
-
-
-def _cpu_flags() -> set[str]:
-    return set(_cpu_field("flags").split())
-
-
-def _cpu_name() -> str:
-    return _cpu_field("model name") or platform.processor() or platform.machine()
-
-
-def _cpu_field(field: str) -> str:
-    """A line of Linux's description of the processor; empty elsewhere."""
-    description = Path("/proc/cpuinfo")
-    for line in description.read_text().splitlines() if description.exists() else []:
-        key, _, value = line.partition(":")
-        if key.strip() == field:
-            return value.strip()
-    return ""

@@ -1,0 +1,172 @@
+"""How fast data gets from its source to the training step, and in how much memory.
+
+    python -m benchmarks.data_path                          # all of it, 5 to 10 minutes
+    python -m benchmarks.data_path --only rates imports     # a part
+
+Rates are those of this process; memory and times are those of the stages as `dvc repro` starts them.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from ruamel.yaml import YAML
+
+from benchmarks import child, images, machine, scratch, targets
+from stages import records
+from stages.inputs import tfrecord
+from stages.running import errors, outputs, paramfile
+from stages.sources import cache
+
+DEFAULT = Path("params.yaml")
+DIGITS = Path("configs/digits.yaml")
+IMAGES = 13_500  # of the default's training split
+FEW_IMAGES = 5_000
+MANY = 10  # times FEW_IMAGES
+READING_BATCH = 250
+REPEATS = 5  # of what takes a second or so; the median counts
+
+DVC = [sys.executable, "-m", "dvc"]
+
+yaml = YAML()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark as the command line says it."""
+    summary = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_path", description=summary)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/data_path.json"))
+    chosen = parser.parse_args(arguments)
+    tf.config.set_visible_devices([], "GPU")
+    measured = []
+    try:
+        for part in chosen.only:
+            print(f"measuring {part}", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+                measured += [each.as_json() for each in PARTS[part](Path(folder))]
+    except errors.BadInput as error:
+        sys.exit(f"data_path: error: {error}")
+    described = machine.describe()
+    outputs.write_json(chosen.output, {"machine": described, "targets": measured})
+    print(f"{machine.line(described)}\n\n{targets.render(measured)}")
+
+
+def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
+    """Images per second through the records stage with the default's augmentation, and back in
+    batches. The stage's figure and the fit of the normalization are part of it."""
+    images.write(folder / "subset", count)
+    params = paramfile.read(records.Params, "records", DEFAULT)
+    began = time.perf_counter()
+    records.records(params, folder / "subset", folder / "records", folder / "figure.png")
+    built = count * params.views / (time.perf_counter() - began)
+    manifest = tfrecord.read_manifest(folder / "records/train")
+    read = [_reading_rate(folder / "records/train", manifest, view) for view in range(params.views)]
+    return [
+        targets.Target("records stage, augmented", built, "at least", 60_000, "images/s"),
+        targets.Target("reading in batches", statistics.median(read), "at least", 300_000, "images/s"),
+    ]
+
+
+def _reading_rate(folder: Path, manifest: dict[str, Any], epoch: int) -> float:
+    began = time.perf_counter()
+    dataset = tfrecord.dataset(folder, manifest, READING_BATCH, epoch)
+    count = sum(len(labels) for _, labels, _ in tfrecord.batches(dataset, folder))
+    return count / (time.perf_counter() - began)
+
+
+def memory(folder: Path, few: int = FEW_IMAGES) -> list[targets.Target]:
+    """Peak memory of the stages that see every image, with many images over that with few."""
+    peaks: dict[str, list[float]] = {"records": [], "train": []}
+    for count in (few, MANY * few):
+        data = folder / str(count)
+        images.write(data / "subset", count)
+        _write_params(data / "params.yaml")
+        for stage in peaks:
+            peaks[stage].append(child.run(_stage(stage, data), scratch.PROJECT).peak_mib)
+    return [
+        targets.Target(
+            f"peak memory of {stage}, {MANY * few:,} images over {few:,} ({low:,.0f} MiB)",
+            high / low,
+            "at most",
+            1.05,
+            "times",
+        )
+        for stage, (low, high) in peaks.items()
+    ]
+
+
+def _write_params(path: Path) -> None:
+    """The default's records in one view, and a model so small that data are what takes memory."""
+    document = yaml.load(DEFAULT)
+    document["records"]["views"] = 1
+    document["train"].update(yaml.load(DIGITS)["train"] | {"epochs": 1, "batch_size": 250})
+    document["train"]["model"] = {"name": "dense", "units": [], "dropout": 0.0}
+    document["train"]["schedule"]["warmup_epochs"] = 0.0
+    yaml.dump(document, path)
+
+
+def _stage(name: str, data: Path) -> list[str | Path]:
+    paths = {
+        "records": ["subset", "records", "training_images.png"],
+        "train": ["records/train", "records/val", "model", "history.csv"],
+    }
+    files = [data / path for path in paths[name]]
+    return [sys.executable, "-m", f"stages.{name}", *files, "--params", data / "params.yaml"]
+
+
+def imports(folder: Path) -> list[targets.Target]:
+    """How long the stages that need no TensorFlow take to start."""
+    return [
+        targets.Target(f"start of {stage}", _import_seconds(stage), "at most", 0.5, "s")
+        for stage in ("download", "subset")
+    ]
+
+
+def _import_seconds(stage: str) -> float:
+    command = [sys.executable, "-c", f"import stages.{stage}"]
+    runs = [child.run(command, scratch.PROJECT).seconds for _ in range(REPEATS)]
+    return statistics.median(runs)
+
+
+def nothing_to_do(folder: Path) -> list[targets.Target]:
+    """A `dvc repro` right after another."""
+    _checkout(folder, DIGITS)
+    child.run([*DVC, "repro"], folder)
+    runs = [child.run([*DVC, "repro"], folder).seconds for _ in range(REPEATS)]
+    return [targets.Target("dvc repro with nothing to do", statistics.median(runs), "at most", 2, "s")]
+
+
+def to_records(folder: Path) -> list[targets.Target]:
+    """From the user's cache to the default's records; not measured if the cache lacks the dataset."""
+    dataset = yaml.load(DEFAULT)["download"]["dataset"]
+    seconds = None
+    if (cache.folder() / dataset).is_dir():
+        _checkout(folder, DEFAULT)
+        seconds = child.run([*DVC, "repro", "records"], folder).seconds
+    return [targets.Target("download, subset and records, cached", seconds, "at most", 25, "s")]
+
+
+def _checkout(folder: Path, params: Path) -> None:
+    """A copy of the project with a params file; data and DVC's cache start empty."""
+    scratch.checkout(scratch.PROJECT, folder)
+    shutil.copyfile(params, folder / "params.yaml")
+
+
+PARTS: dict[str, Callable[[Path], list[targets.Target]]] = {
+    "rates": rates,
+    "memory": memory,
+    "imports": imports,
+    "nothing_to_do": nothing_to_do,
+    "to_records": to_records,
+}
+
+if __name__ == "__main__":
+    main()

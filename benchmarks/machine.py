@@ -1,0 +1,40 @@
+"""What a benchmark ran on: without it a rate means nothing."""
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+from stages.training import processor
+
+PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
+FEATURES = ["amx_bf16", "avx512_bf16"]  # what makes bfloat16 quick
+
+
+def describe() -> dict[str, Any]:
+    """The processor, the cores this process may use, and the versions of what computes."""
+    flags = processor.flags()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cores": usable,
+        "features": {feature: feature in flags for feature in FEATURES},
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "platform": platform.platform(terse=True),
+        "processor": processor.name(),
+        "python": platform.python_version(),
+    }
+
+
+def line(description: dict[str, Any]) -> str:
+    """A description in one line."""
+    features = [name for name, present in description["features"].items() if present]
+    packages = [f"{name} {version}" for name, version in description["packages"].items()]
+    parts = [description["processor"], f"{description['cores']} cores", *features, *packages]
+    return ", ".join(parts)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

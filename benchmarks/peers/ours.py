@@ -1,0 +1,41 @@
+"""This project: what `dvc repro` trains with configs/cifar10-three-classes.yaml, epoch by epoch."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from stages import train
+from stages.inputs import tfrecord
+from stages.running import paramfile
+from stages.training import hardware
+
+
+def prepare(data: Path) -> Callable[[], float]:
+    """A function that trains one epoch on `data`/records/train and returns its mean loss.
+
+    It puts together the train stage's own functions as the stage does.
+    """
+    params = paramfile.read(train.Params, "train", data / "params.yaml")
+    records = data / "records/train"
+    manifest = tfrecord.read_manifest(records)
+    chosen = hardware.select("cpu", params.precision)
+    keras.mixed_precision.set_dtype_policy(chosen.precision)
+    keras.utils.set_random_seed(params.seed)
+    if params.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    architecture, options = train._architecture(params.model)
+    network = architecture.build(manifest["image_shape"], len(manifest["classes"]), options)
+    logits, tested, _ = train._with_pixels_in(network, manifest, params.test_time_flip)
+    trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen)
+    epochs = itertools.count()
+
+    def epoch() -> float:
+        number = next(epochs)
+        dataset = tfrecord.dataset(records, manifest, params.batch_size, number, params.seed)
+        batches = tfrecord.batches(dataset, records)
+        return trainer.train_epoch(batches, manifest["count"], f"epoch {number + 1}")["loss"]
+
+    return epoch

@@ -1,0 +1,182 @@
+"""How fast a training step is, beside what others would train the same network with.
+
+    python -m benchmarks.step                          # five rounds of an epoch each
+    python -m benchmarks.step --rounds 3 --steps 20    # a rough look
+    python -m benchmarks.step --losses data/subset     # do they learn alike?
+
+The network is the three-block CNN of configs/cifar10-three-classes.yaml (289,443 parameters) with Adam
+and batches of 128, on the CPU. Each peer is a file in benchmarks/peers/ and a process of its own; they
+take turns, round by round, so that a change in the machine's speed meets all of them.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import images, machine, table, targets, worker
+from stages.running import errors, outputs
+
+PEERS = ["ours", "keras_tutorial", "keras_bfloat16", "pytorch", "pytorch_compiled"]
+CONFIG = Path("configs/cifar10-three-classes.yaml")
+BATCH_SIZE = 128
+EPOCH = 15_000  # images
+LOSS_EPOCHS = 3
+
+Rounds = dict[str, list[dict[str, float]]]  # by peer: loss and seconds of each round
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark as the command line says it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
+    parser.add_argument("--steps", type=int, help="per round, in place of an epoch's 118")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument("--losses", type=Path, metavar="SUBSET", help="train on these images, show losses")
+    parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/step.json"))
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.rounds < 1 or (chosen.steps is not None and chosen.steps < 1):
+            raise errors.BadInput(
+                f"expected at least one round of one step, received {chosen.rounds} of {chosen.steps}"
+            )
+        _require_torch(chosen.peers)
+        if chosen.losses:
+            _compare_losses(chosen.peers, chosen.losses)
+        else:
+            _compare_speed(chosen.peers, chosen.rounds, chosen.steps, chosen.output)
+    except errors.BadInput as error:
+        sys.exit(f"step: error: {error}")
+
+
+def _require_torch(peers: Sequence[str]) -> None:
+    if any(peer.startswith("pytorch") for peer in peers) and not importlib.util.find_spec("torch"):
+        raise errors.BadInput(
+            "the PyTorch peers need torch, which is not installed: pip install -r requirements-bench.txt,"
+            " or name the others with --peers"
+        )
+
+
+def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output: Path) -> None:
+    count = steps * BATCH_SIZE if steps else EPOCH
+    with _folder() as folder:
+        images.write(folder / "subset", count)
+        measured = take_turns(peers, folder, 1 + rounds)
+    seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
+    report = {"machine": machine.describe(), **summarize(seconds, count)}
+    outputs.write_json(output, report)
+    print(render(report))
+
+
+def _compare_losses(peers: Sequence[str], subset: Path) -> None:
+    manifest = outputs.read_json(subset / "train/manifest.json")
+    if tuple(manifest["image_shape"]) != images.SHAPE or len(manifest["classes"]) != len(images.CLASSES):
+        raise errors.BadInput(
+            f"{subset}: expected {len(images.CLASSES)} classes of images {images.SHAPE}, received"
+            f" {len(manifest['classes'])} of {tuple(manifest['image_shape'])}"
+        )
+    with _folder() as folder:
+        (folder / "subset").symlink_to(subset.resolve())
+        measured = take_turns(peers, folder, LOSS_EPOCHS)
+    rows = [[peer, *(f"{each['loss']:.4f}" for each in turns)] for peer, turns in measured.items()]
+    print(table.render(["training loss of", *(f"epoch {i + 1}" for i in range(LOSS_EPOCHS))], rows))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder with the params file in it."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        shutil.copyfile(CONFIG, Path(folder) / "params.yaml")
+        yield Path(folder)
+
+
+def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
+    """Let every peer train one epoch, then every peer the next, on `folder`/subset.
+
+    Raises:
+        errors.BadInput: a process of theirs, or the records stage, ends.
+    """
+    if "ours" in peers:
+        _build_records(folder)
+    measured: Rounds = {peer: [] for peer in peers}
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(worker.Worker(peer, folder)) for peer in peers]
+        for number in range(rounds):
+            for each in workers:
+                measured[each.peer].append(each.epoch())
+                print(f"round {number}, {each.peer}: {measured[each.peer][-1]}", file=sys.stderr, flush=True)
+    return measured
+
+
+def _build_records(folder: Path) -> None:
+    paths = [folder / "subset", folder / "records", folder / "figure.png", "--params", folder / "params.yaml"]
+    command = [sys.executable, "-m", "stages.records", *map(str, paths)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise errors.BadInput(f"the records stage ended with status {done.returncode}:\n{done.stderr}")
+
+
+def summarize(seconds: dict[str, list[float]], count: int) -> dict[str, Any]:
+    """Medians, rates and ratios from the seconds of every round over `count` images."""
+    per_epoch = {peer: [each * EPOCH / count for each in rounds] for peer, rounds in seconds.items()}
+    medians = {peer: statistics.median(rounds) for peer, rounds in per_epoch.items()}
+    ours = medians.get("ours", float("nan"))
+    rows = {
+        peer: {
+            "images_per_second": EPOCH / medians[peer],
+            "median_seconds_per_epoch": medians[peer],
+            "seconds_per_epoch": rounds,
+            "times_ours": medians[peer] / ours if "ours" in medians else None,
+        }
+        for peer, rounds in per_epoch.items()
+    }
+    return {
+        "batch_size": BATCH_SIZE,
+        "images_per_epoch": EPOCH,
+        "images_per_round": count,
+        "peers": rows,
+        "targets": [each.as_json() for each in _targets(medians)],
+    }
+
+
+def _targets(medians: dict[str, float]) -> list[targets.Target]:
+    tutorial = medians.get("keras_tutorial")
+    pytorch = min(
+        (medians[peer] for peer in ("pytorch", "pytorch_compiled") if peer in medians), default=None
+    )
+    rows = [
+        ("as fast as the tutorial's code", tutorial, 3.5),
+        ("as fast as the faster PyTorch", pytorch, 1.6),
+    ]
+    ours = medians.get("ours")
+    return [
+        targets.Target(what, seconds / ours if seconds and ours else None, "at least", bound, "times")
+        for what, seconds, bound in rows
+    ]
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report as tables for a terminal."""
+    rows = [
+        [
+            peer,
+            f"{row['median_seconds_per_epoch']:.2f}",
+            f"{min(row['seconds_per_epoch']):.2f}-{max(row['seconds_per_epoch']):.2f}",
+            f"{row['images_per_second']:,.0f}",
+            "-" if row["times_ours"] is None else f"{row['times_ours']:.2f}",
+        ]
+        for peer, row in report["peers"].items()
+    ]
+    peers = table.render(["training", "s/epoch", "range", "images/s", "times ours"], rows)
+    return "\n".join([machine.line(report["machine"]), "", peers, "", targets.render(report["targets"])])
+
+
+if __name__ == "__main__":
+    main()

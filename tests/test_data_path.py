@@ -1,0 +1,46 @@
+"""The benchmark of the data path: its parts with few images, and the repository it runs stages in."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import child, data_path, scratch
+from stages.running import errors
+
+
+def test_rates_are_those_of_real_records(tmp_path):
+    built, read = data_path.rates(tmp_path, count=60)
+    assert built.measured and read.measured
+    assert len(list((tmp_path / "records/train").glob("view-*"))) == 24
+
+
+def test_memory_is_that_of_both_stages(tmp_path):
+    measured = data_path.memory(tmp_path, few=30)
+    assert [each.what.split()[3].rstrip(",") for each in measured] == ["records", "train"]
+    assert (tmp_path / "300/model/model.keras").is_file()
+
+
+def test_a_dataset_that_is_not_in_the_cache_is_not_fetched(tmp_path):
+    (seconds,) = data_path.to_records(tmp_path)  # tests have an empty cache
+    assert seconds.met is None
+
+
+def test_a_command_is_measured_without_its_parent(tmp_path):
+    held = bytearray(500 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    usage = child.run([sys.executable, "-c", "pass"], tmp_path)
+    assert 1 < usage.peak_mib < 200
+
+
+def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):
+    with pytest.raises(errors.BadInput, match=r"(?s)status 3.*no such luck"):
+        child.run([sys.executable, "-c", "import sys; print('no such luck'); sys.exit(3)"], tmp_path)
+
+
+def test_a_scratch_repository_is_the_working_tree_with_other_params(tmp_path):
+    scratch.create(tmp_path, Path("configs/digits.yaml"))
+    for name in ("dvc.yaml", "stages/train.py", ".dvc/config"):
+        assert (tmp_path / name).read_bytes() == Path(name).read_bytes()
+    assert (tmp_path / "params.yaml").read_bytes() == Path("configs/digits.yaml").read_bytes()
+    assert (tmp_path / ".git").is_dir() and not (tmp_path / ".dvc/cache").exists()
