@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import child, data_path, scratch
+from benchmarks import child, data_path
 from stages.running import errors
 
 
@@ -39,7 +39,7 @@ def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):
 
 
 def test_a_scratch_repository_is_the_working_tree_with_other_params(tmp_path):
-    scratch.create(tmp_path, Path("configs/digits.yaml"))
+    data_path._checkout(tmp_path, Path("configs/digits.yaml"))
     for name in ("dvc.yaml", "stages/train.py", ".dvc/config"):
         assert (tmp_path / name).read_bytes() == Path(name).read_bytes()
     assert (tmp_path / "params.yaml").read_bytes() == Path("configs/digits.yaml").read_bytes()

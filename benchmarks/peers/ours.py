@@ -28,7 +28,7 @@ def prepare(data: Path) -> Callable[[], float]:
         tf.config.experimental.enable_op_determinism()
     architecture, options = train._architecture(params.model)
     network = architecture.build(manifest["image_shape"], len(manifest["classes"]), options)
-    logits, tested, _ = train._with_pixels_in(network, manifest, params.test_time_flip)
+    logits, tested, _ = train._with_pixels_in(network, manifest, params.test_time_views)
     trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen)
     epochs = itertools.count()
 
