@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import runs, scratch
+from benchmarks import runs, scratch, table
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"accuracy: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"accuracy: stopped; the runs that finished stand in {RESULTS}")
-    print(table(outcomes))
+    print(render(outcomes))
     sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
 
 
@@ -119,9 +119,9 @@ def read(results: Path) -> list[Outcome]:
         ) from error
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
+def render(outcomes: Sequence[Outcome]) -> str:
     """Aligned text: what was wanted and what was reached, as mean ± sd over n seeds."""
-    rows = [["problem", "accuracy", "reached", "seconds", "taken", "n", "", "how"]]
+    rows = []
     for target, accuracies, seconds in outcomes:
         met = "met" if Outcome(target, accuracies, seconds).met else "MISSED"
         how = ", ".join([target.config, *(f"{key}={value}" for key, value in target.overrides.items())])
@@ -137,10 +137,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
                 how,
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    head = ["problem", "accuracy", "reached", "seconds", "taken", "n", "", "how"]
+    return table.render(head, rows)
 
 
 def _merged(earlier: list[dict], outcome: Outcome) -> list[dict]:
