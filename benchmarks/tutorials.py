@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     write(FOLDER)
         write(FOLDER)
         if chosen.readme:
-            table = tutorials_page.compact(runs.read(FOLDER / "results.json"))
+            table = tutorials_page.systems(runs.read(FOLDER / "results.json"))
             _write(Path("README.md"), tutorials_page.replace(Path("README.md").read_text("utf-8"), table))
     except errors.BadInput as error:
         sys.exit(f"tutorials: error: {error}")

@@ -70,14 +70,25 @@ def filter_overrides(filters: Sequence[int]) -> dict:
     return {} if of_file == filters else {KEY: filters}
 
 
-def compact(measured: Sequence[runs.Run]) -> str:
-    """The table for the top README: accuracies alone, and where they come from."""
-    headers = ["tutorial", "published", *(label for label, _ in TUTORIALS[0].variants)]
+def systems(measured: Sequence[runs.Run]) -> str:
+    """A row for each params file: what its tutorial published, what it gives here and at what cost."""
+    headers = ["system", "published", "trained", "here", "parameters", "seconds per epoch", "params file"]
     rows = [
-        [each.name, each.published, *(_accuracy(measured, config) for _, config in each.variants)]
+        [
+            each.name if label == each.variants[0][0] else "",
+            each.published if label == each.variants[0][0] else "",
+            label,
+            _accuracy(measured, config),
+            _parameters(runs.select(measured, config)),
+            _epoch(runs.select(measured, config)),
+            f"`{config}`",
+        ]
         for each in TUTORIALS
+        for label, config in each.variants
+        if config
     ]
-    return f"{markdown.cut(headers, rows)}\n\n{_caption(measured)} {NOTES}"
+    command = "`cp configs/NAME.yaml params.yaml && dvc repro` gives a row."
+    return f"{markdown.cut(headers, rows)}\n\n{command} {_caption(measured)}\n{NOTES}"
 
 
 def page(measured: Sequence[runs.Run], folder: Path) -> str:
@@ -86,9 +97,7 @@ def page(measured: Sequence[runs.Run], folder: Path) -> str:
         "# Three well-known tutorials, reproduced and beaten",
         "Written by `python -m benchmarks.tutorials`; the figures of every run stand in "
         "[results.json](results.json).",
-        _systems(measured),
-        f"{_caption(measured)} Where a cell has several lines, the first is the tutorial's way, the last the"
-        f" best here. {NOTES}",
+        systems(measured),
         "## Every params file",
         _details(measured),
         "## How many filters pay off",
@@ -108,29 +117,6 @@ def replace(text: str, between: str) -> str:
         raise errors.BadInput(f"expected one {START} and, after it, one {END}, found others")
     head, rest = text.split(START)
     return f"{head}{START}\n{between}\n{END}{rest.split(END)[1]}"
-
-
-def _systems(measured: Sequence[runs.Run]) -> str:
-    headers = [
-        "tutorial",
-        "published",
-        *(label for label, _ in TUTORIALS[0].variants),
-        "parameters",
-        "seconds per epoch",
-        "command",
-    ]
-    rows = [
-        [
-            each.name,
-            each.published,
-            *(_accuracy(measured, config) for _, config in each.variants),
-            "<br>".join(_parameters(runs.select(measured, config)) for config in each.configs),
-            "<br>".join(_epoch(runs.select(measured, config)) for config in each.configs),
-            "<br>".join(f"`cp configs/{config}.yaml params.yaml && dvc repro`" for config in each.configs),
-        ]
-        for each in TUTORIALS
-    ]
-    return markdown.cut(headers, rows)
 
 
 def _details(measured: Sequence[runs.Run]) -> str:
