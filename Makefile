@@ -47,8 +47,9 @@ bench: .venv/requirements-bench.txt
 	.venv/bin/python -m benchmarks.accuracy --quick
 
 bench-full: .venv/requirements-bench.txt
-	.venv/bin/python -m benchmarks.accuracy
+	.venv/bin/python -m benchmarks.ablation
 	.venv/bin/python -m benchmarks.tutorials
+	.venv/bin/python -m benchmarks.accuracy
 
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
