@@ -29,7 +29,7 @@ PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
     "label smoothing": {"train.label_smoothing": 0.0},
     "alternation of flips": {"records.augment": [{"flip_horizontal": {"probability": 0.5}}, TRANSLATION]},
     "translation": {"records.augment": [{"alternating_flip": {}}]},
-    "warm-up": {"train.schedule.warmup_epochs": 0.0},
+    "full rate from the first step": {"train.schedule.warmup_epochs": 1.0},
     "mirror image at test time": {"train.test_time_views": 1},
     "ReLU, for SiLU": {"train.model.activation": "silu"},
     "determinism": {"train.deterministic": False},
