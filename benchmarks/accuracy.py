@@ -37,13 +37,15 @@ TARGETS = [
         0.883,
         12,
         "cifar10-three-classes-best",
-        {"train.epochs": 2, "train.model.widths": [32, 64, 64]},
+        {"train.epochs": 2, "train.model.widths": [32, 64, 64], "train.schedule.warmup_epochs": 0.0},
     ),
     Target(THREE, 0.98, 120, "cifar10-three-classes-best", {}),
     Target(TEN, 0.6709, 20, "cifar10-best", {"train.epochs": 1, "train.model.widths": [32, 64, 64]}),
-    Target(TEN, 0.90, 120, "cifar10-best", {"train.epochs": 4, "train.model.widths": [64, 128, 128]}),
+    Target(TEN, 0.90, 120, "cifar10-best", {"train.epochs": 5, "train.model.widths": [64, 128, 128]}),
     Target(TEN, 0.94, 360, "cifar10-best", {}),
-    Target(FASHION, 0.94, 150, "fashion-mnist-best", {"train.epochs": 6}),
+    Target(
+        FASHION, 0.94, 150, "fashion-mnist-best", {"train.epochs": 6, "train.schedule.warmup_epochs": 0.0}
+    ),
 ]
 
 
