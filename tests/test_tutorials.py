@@ -114,6 +114,8 @@ def test_reports_are_kept_with_their_pictures_made_small(reports, tmp_path):
         assert small.size == (1200, 400)
         assert [small.convert("RGB").getpixel((x, 5)) for x in (5, 1100)] == [(0, 0, 0), (255, 127, 14)]
     assert (kept / "filters.png").stat().st_size < 60_000
+    with Image.open(kept / "noise.png") as small:
+        assert small.size == (1200, 400)
     assert (kept / "noise.png").stat().st_size < (reports / "noise.png").stat().st_size / 3
 
 
