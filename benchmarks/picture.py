@@ -85,7 +85,7 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point]) -> Figure:
         _draw_problem(axes, problem, sorted((each for each in ours if each.problem == problem), key=_seconds))
     for point in theirs:
         _draw(axes, point, hollow=True)
-        _label(axes, point.label, point, above=False)
+        _label(axes, point)
     axes.set(
         title="Test accuracy by seconds of training, compilation included\n"
         "filled: this pipeline; hollow: the tutorials' systems",
@@ -97,17 +97,19 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point]) -> Figure:
     axes.xaxis.set_minor_locator(LogLocator(subs=[]))
     axes.margins(x=0.12, y=0.08)
     axes.grid(alpha=0.3)
+    if ours:
+        drawn.legend(loc="outside lower center", ncols=len(STYLES), frameon=False)
     return drawn
 
 
 def _draw_problem(axes: Axes, problem: str, points: Sequence[Point]) -> None:
     if not points:
         return
-    colour, _ = STYLES[problem]
-    axes.plot(*zip(*(point.place for point in points), strict=True), color=colour, linewidth=1.5)
+    colour, marker = STYLES[problem]
+    places = zip(*(point.place for point in points), strict=True)
+    axes.plot(*places, color=colour, marker=marker, markersize=8, linewidth=1.5, label=problem)
     for point in points:
         _draw(axes, point, hollow=False)
-    _label(axes, problem, points[-1], above=True)
 
 
 def _draw(axes: Axes, point: Point, hollow: bool) -> None:
@@ -129,16 +131,15 @@ def _draw(axes: Axes, point: Point, hollow: bool) -> None:
     )
 
 
-def _label(axes: Axes, text: str, point: Point, above: bool) -> None:
+def _label(axes: Axes, point: Point) -> None:
     axes.annotate(
-        text,
+        point.label,
         point.place,
-        xytext=(0, 9 if above else -9),
+        xytext=(0, -9),
         textcoords="offset points",
         ha="center",
-        va="bottom" if above else "top",
+        va="top",
         fontsize=9,
-        fontweight="bold" if above else "normal",
         color=STYLES[point.problem][0],
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
     )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ import pandas as pd
 import pydantic
 from ruamel.yaml import YAML
 
-from benchmarks import scratch
+from benchmarks import machine, scratch
 from stages.running import errors, outputs
 
 EPOCH = re.compile(r"^epoch (\d+)/\d+: validation accuracy [\d.]+, ([\d.]+) s$", re.MULTILINE)
@@ -36,7 +35,12 @@ class Run(pydantic.BaseModel):
     epochs: int
     seconds_per_epoch: float  # with its validation
     training_seconds: float  # all of them, compilation included
-    environment: dict[str, Any]  # reports/environment.json, and the CPU cores at hand
+    environment: dict[str, Any]  # reports/environment.json, with the processor and its cores at hand
+
+    @property
+    def machine(self) -> tuple[str, int]:
+        """The processor's name and how many of its cores the run could use."""
+        return self.environment["processor"], self.environment["cores"]
 
 
 class Timing(NamedTuple):
@@ -76,10 +80,10 @@ def measure(
     again: bool = False,
     keep: Callable[[Path], None] | None = None,
 ) -> list[Run]:
-    """Train once per seed, unless the same code and params have been trained before.
+    """Train once per seed, unless this machine has trained the same code and params before.
 
     Every finished run goes to `results` at once, in place of those of the same params file and overrides
-    with other code or params. One line per run is printed.
+    with other code or params or from another machine. One line per run is printed.
 
     Args:
         copy: Where to run.
@@ -99,7 +103,9 @@ def measure(
     found = []
     for number, seed in enumerate(seeds):
         earlier = {
-            run.seed: run for run in select(read(results), config, overrides) if run.fingerprint == mark
+            run.seed: run
+            for run in select(read(results), config, overrides)
+            if (run.fingerprint, run.machine) == (mark, _this_machine())
         }
         if seed in earlier and not again:
             found.append(earlier[seed])
@@ -191,6 +197,7 @@ def _reproduce(copy: scratch.Scratch, document: dict) -> Timing:
 def _collect(
     reports: Path, config: str, overrides: dict[str, Any], seed: int, mark: str, timing: Timing
 ) -> Run:
+    processor_name, cores = _this_machine()
     metrics = outputs.read_json(reports / "metrics.json")
     del metrics["per_class"]
     history = pd.read_csv(reports / "history.csv")
@@ -205,20 +212,27 @@ def _collect(
         parameters=metrics["parameters"],
         environment={
             **outputs.read_json(reports / "environment.json"),
-            "cores": len(os.sched_getaffinity(0)),
+            "processor": processor_name,
+            "cores": cores,
         },
         **timing._asdict(),
     )
 
 
 def _add(results: Path, run: Run) -> None:
-    """Runs of another fingerprint go, so that no mean mixes them."""
+    """Runs of another fingerprint or machine go, so that no mean mixes them."""
     same = select(runs := read(results), run.config, run.overrides)
-    gone = [each for each in same if each.seed == run.seed or each.fingerprint != run.fingerprint]
+    kin = (run.fingerprint, run.machine)
+    gone = [each for each in same if each.seed == run.seed or (each.fingerprint, each.machine) != kin]
     kept = [each for each in runs if each not in gone]
     ordered = sorted([*kept, run], key=_order)
     rest = outputs.read_json(results) if results.is_file() else {}
     outputs.write_json(results, {**rest, "runs": [each.model_dump() for each in ordered]})
+
+
+def _this_machine() -> tuple[str, int]:
+    described = machine.describe()
+    return described["processor"], described["cores"]
 
 
 def _order(run: Run) -> tuple:

@@ -2,11 +2,12 @@
 
 import json
 
-from benchmarks import runs
+from benchmarks import machine, runs
 
 
 def run(config="cifar10", overrides=None, seed=0, accuracy=0.7, seconds=60.0, **changes):
-    """One run, complete."""
+    """One run, complete, of this machine."""
+    here = machine.describe()
     given = {
         "config": config,
         "overrides": overrides or {},
@@ -21,7 +22,8 @@ def run(config="cifar10", overrides=None, seed=0, accuracy=0.7, seconds=60.0, **
         "training_seconds": seconds,
         "environment": {
             "name": "Some CPU",
-            "cores": 2,
+            "processor": here["processor"],
+            "cores": here["cores"],
             "precision": "float32",
             "tensorflow": "2.21.0",
         },

@@ -121,6 +121,18 @@ def test_what_was_trained_before_is_not_trained_again_unless_asked(first, tmp_pa
     assert len(lines) == 1 and lines[0].startswith("digits, train.epochs=1, seed 3: accuracy 0.")
 
 
+def test_what_another_machine_has_trained_is_trained_again(first, tmp_path):
+    results = tmp_path / "results.json"
+    elsewhere = first.run.model_copy(
+        update={"environment": {**first.run.environment, "processor": "Another CPU"}}
+    )
+    measured.write(results, [elsewhere])
+    with scratch.copy(first.project.path, first.folder) as copy:
+        (here,) = runs.measure(copy, "digits", first.overrides, [3], results)
+    assert here.machine == first.run.machine
+    assert runs.read(results) == [here]
+
+
 def test_records_are_written_once_for_all_copies(first):
     with scratch.copy(first.project.path, first.folder) as copy:
         document = runs.params(copy.tree, "digits", {"train.seed": 9})
@@ -138,6 +150,15 @@ def test_a_run_of_other_code_replaces_all_of_the_old_code(tmp_path):
     assert runs.read(results) == [new, *others]
     runs._add(results, second := measured.run(seed=0, fingerprint="e" * 16))
     assert runs.select(runs.read(results), "cifar10") == [second, new]
+
+
+def test_a_run_of_another_machine_replaces_all_of_this_one(tmp_path):
+    results = tmp_path / "results.json"
+    measured.write(results, [measured.run(seed=seed) for seed in range(3)])
+    before = measured.run(seed=1)
+    new = before.model_copy(update={"environment": {**before.environment, "cores": 64}})
+    runs._add(results, new)
+    assert runs.read(results) == [new]
 
 
 @pytest.fixture
