@@ -197,11 +197,20 @@ def _caption(measured: Sequence[runs.Run]) -> str:
     configs = {config for each in TUTORIALS for config in each.configs}
     found = [run for run in measured if run.config in configs and not run.overrides]
     counts = [len(runs.select(measured, config)) for config in {run.config for run in found}]
-    machines = sorted({machine(run) for run in found})
     return (
         f"Accuracy on the test split, mean ± sd over `train.seed` (n = {_range(counts)}), each model chosen"
-        f" on validation images. {'; '.join(machines) or NONE}."
+        f" on validation images. {_machines(found)}."
     )
+
+
+def _machines(found: Sequence[runs.Run]) -> str:
+    """Where the runs took place; where there are several machines, with what each of them ran."""
+    configs: dict[str, list[str]] = {}
+    for run in found:
+        configs.setdefault(machine(run), []).append(f"`{run.config}`")
+    if len(configs) < 2:
+        return next(iter(configs), NONE)
+    return "; ".join(f"{', '.join(dict.fromkeys(ran))}: {name}" for name, ran in sorted(configs.items()))
 
 
 def machine(run: runs.Run) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import runs, shrink, tutorials, tutorials_page
+from benchmarks import machine, runs, shrink, tutorials, tutorials_page
 from stages.running import errors
 from tests import measured, sandbox
 
@@ -60,8 +60,18 @@ def test_the_table_has_a_row_per_params_file_and_a_dash_where_nothing_ran():
     assert system(table, "cifar10")[3:6] == ["0.7100 ± 0.0100", "1,234,567", "6.0 ± 0.0"]
     assert system(table, "cifar10-best")[:4] == ["", "", "best here", "0.9400 ± 0.0000"]
     assert system(table, "cifar10-tuned")[3:6] == ["—", "—", "—"]
-    assert "(n = 1 to 3)" in table and "Some CPU, 2 CPU cores, float32, TensorFlow 2.21.0." in table
+    cores = machine.describe()["cores"]
+    assert "(n = 1 to 3)" in table
+    assert f"validation images. Some CPU, {cores} CPU cores, float32, TensorFlow 2.21.0." in table
     assert "`cp configs/NAME.yaml params.yaml && dvc repro`" in table
+
+
+def test_several_machines_are_named_with_what_they_ran():
+    elsewhere = measured.run("fashion-mnist-best")
+    elsewhere.environment["name"] = "Another CPU"
+    table = tutorials_page.systems([*some_runs(), elsewhere])
+    assert " images. `fashion-mnist-best`: Another CPU, " in table
+    assert "; `cifar10`, `cifar10-best`, `fashion-mnist`: Some CPU, " in table
 
 
 def test_the_page_tells_what_came_of_each_params_file(tmp_path):
