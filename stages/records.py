@@ -3,6 +3,7 @@
 Reads data/subset; writes data/records (a folder per split) and a figure of the training images.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from stages.inputs import augment, draws, normalize, tfrecord
 from stages.reporting import figures
-from stages.running import command, errors, outputs, paramfile, progress
+from stages.running import allocator, command, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
@@ -86,6 +87,7 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
         errors.BadInput: an array is shorter than its header says.
         OSError: the disk is full.
     """
+    allocator.keep_freed_memory()
     splits = {split: Arrays(arrays / split) for split in SPLITS}
     operations = augment.parse(params.augment)
     constants = _fit(params.normalize, splits["train"])
@@ -146,34 +148,30 @@ def _augmented_blocks(
     content: Arrays, params: Params, operations: list[augment.Operation], views: int, shuffle: bool
 ) -> Iterator[tfrecord.Batch]:
     """Blocks of images_per_record images, view after view, augmented in parallel, in a fixed order."""
+    count, size = len(content.labels), params.images_per_record
+    per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)
-    shape = [None, *content.manifest["image_shape"]]
+    shapes = [[None, *content.manifest["image_shape"]], [None], [None], [None, columns]]
 
-    def gather() -> Iterator[tuple]:
-        for view in range(views):
-            count = len(content.labels)
-            order = draws.permutation(params.seed, view, count) if shuffle else np.arange(count)
-            for first in range(0, count, params.images_per_record):
-                block = order[first : first + params.images_per_record]
-                numbers = augment.draw(operations, params.seed, view, block)
-                yield content.images[block], content.labels[block], content.positions[block], numbers
+    @functools.lru_cache(maxsize=1)
+    def order(view: int) -> np.ndarray:
+        return draws.permutation(params.seed, view, count) if shuffle else np.arange(count)
 
-    signature = (
-        tf.TensorSpec(shape, tf.uint8),
-        tf.TensorSpec([None], tf.int64),
-        tf.TensorSpec([None], tf.int64),
-        tf.TensorSpec([None, columns], tf.float32),
-    )
-    blocks = tf.data.Dataset.from_generator(gather, output_signature=signature)
-    blocks = blocks.map(
-        lambda images, labels, positions, numbers: (
-            augment.apply(operations, images, numbers),
-            labels,
-            positions,
-        ),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
+    def gather(number: np.ndarray) -> tuple[np.ndarray, ...]:
+        view, block = divmod(int(number), per_view)
+        places = order(view)[block * size : (block + 1) * size]
+        numbers = augment.draw(operations, params.seed, view, places)
+        return content.images[places], content.labels[places], content.positions[places], numbers
+
+    def gathered(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        arrays = tf.numpy_function(gather, [number], [tf.uint8, tf.int64, tf.int64, tf.float32])
+        return tuple(tf.ensure_shape(array, shape) for array, shape in zip(arrays, shapes, strict=True))
+
+    def augmented(images: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        return augment.apply(operations, images, numbers), labels, positions
+
+    blocks = tf.data.Dataset.range(views * per_view).map(gathered)
+    blocks = blocks.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     yield from blocks.prefetch(2).as_numpy_iterator()
 
 
