@@ -16,11 +16,12 @@ without_gpu = pytest.mark.skipif(bool(GPUS), reason="this machine has a GPU")
     ("flags", "precision"),
     [
         ({"avx2", "amx_bf16", "amx_tile"}, "mixed_bfloat16"),
-        ({"avx2", "avx512_bf16"}, "float32"),
+        ({"avx2", "avx512f", "avx512_bf16"}, "mixed_bfloat16"),
+        ({"avx2", "avx512f"}, "float32"),
         (set(), "float32"),
     ],
 )
-def test_a_processor_with_amx_is_fast_in_bfloat16(flags, precision):
+def test_a_processor_that_multiplies_in_bfloat16_is_fast_in_it(flags, precision):
     assert hardware.fast_cpu_precision(flags) == precision
 
 

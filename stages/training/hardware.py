@@ -46,14 +46,15 @@ def select(device: Device, precision: Precision) -> Hardware:
 
 
 def fast_cpu_precision(flags: set[str]) -> str:
-    """bfloat16 where the processor multiplies matrices in it (AMX), else float32.
+    """bfloat16 where the processor multiplies in it (AMX, AVX-512 BF16), else float32.
 
-    With AMX the three-block network trains 1.6 times as fast in bfloat16 as in float32.
+    The three-block network trains 1.6 times as fast in bfloat16 as in float32, with AMX as with
+    AVX-512 BF16 alone (an AMD EPYC of the Zen 4 kind); airbench's 1.9 times there.
 
     Args:
         flags: The processor's feature flags, as Linux names them.
     """
-    return "mixed_bfloat16" if "amx_bf16" in flags else "float32"
+    return "mixed_bfloat16" if flags & {"amx_bf16", "avx512_bf16"} else "float32"
 
 
 def fast_gpu_precision(capability: tuple[int, int]) -> str:
