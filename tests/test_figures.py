@@ -34,6 +34,13 @@ def test_training_images_stand_in_labelled_rows_under_their_class_names(channels
             np.testing.assert_array_equal(shown(each), image.squeeze())
 
 
+def test_the_title_speaks_of_views_where_there_are_some():
+    images = random_images(1, 3)
+    alone = figures.training_images({"plain": images}, ["ant"]).get_suptitle()
+    beside = figures.training_images({"plain": images, "view 0": images}, ["ant"]).get_suptitle()
+    assert ("views" in alone, "views" in beside) == (False, True)
+
+
 def test_grey_images_span_black_to_white_whatever_their_range():
     images = np.full((1, 2, 2, 1), 100, np.uint8)
     (axes,) = figures.training_images({"plain": images}, ["ant"]).axes

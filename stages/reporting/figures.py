@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.metrics import ConfusionMatrixDisplay
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale
 CROWDED_MATRIX = 14  # inches, of a larger one
+MARGIN = 0.12  # inches around a confusion matrix
 NAMED_CLASSES = 110  # of a still larger one every second, third, ... class is named
 
 
@@ -35,7 +37,8 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
         names: The n images' class names.
     """
     figure = Figure(figsize=(1.25 * len(names) + 0.8, 1.3 * len(rows) + 0.7), layout="constrained")
-    figure.suptitle("Training images: plain, and as the augmented views have them")
+    augmented = ": plain, and as the augmented views have them" if len(rows) > 1 else ""
+    figure.suptitle(f"Training images{augmented}")
     axes = figure.subplots(len(rows), len(names), squeeze=False)
     for row, (label, images) in enumerate(rows.items()):
         for column, image in enumerate(images):
@@ -57,7 +60,8 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     """
     numbered = len(classes) <= NUMBERED_CLASSES
     size = max(4.2, 1.6 + 0.52 * len(classes)) if numbered else CROWDED_MATRIX
-    figure = Figure(figsize=(2 * size, size), layout="constrained")
+    margins = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
+    figure = Figure(figsize=(2 * size, size), layout=margins)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     named = range(0, len(classes), -(-len(classes) // NAMED_CLASSES))
     names = [plain(brief(classes[label], 24)) for label in named]
