@@ -12,6 +12,7 @@ OPTIONS = airbench.Options(
     widths=[64, 256, 256],
     activation="relu",
     whiten=True,
+    whitening_bias=False,
     identity=True,
     batch_norm_momentum=0.6,
     logit_scale=1 / 9,
@@ -51,7 +52,7 @@ def test_initialize_fixes_the_first_layer_and_passes_the_input_on():
     model = airbench.build((8, 8, 3), 2, OPTIONS.model_copy(update={"widths": [32, 16]}))
     airbench.initialize(model, images(), OPTIONS)
     first, *others = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert not first.trainable
+    assert not first.trainable_variables
     np.testing.assert_array_equal(first.get_weights()[0], airbench.whitening_filters(images()))
     for layer in others:
         passed = min(layer.kernel.shape[2:])
@@ -66,7 +67,16 @@ def test_each_start_can_be_turned_off():
     airbench.initialize(model, images(), plain)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert model.get_layer(airbench.WHITENING).trainable
+    assert model.get_layer(airbench.WHITENING).trainable_variables
+
+
+def test_a_whitening_bias_is_learnt_while_its_filters_stay():
+    model = airbench.build((8, 8, 3), 2, OPTIONS.model_copy(update={"widths": [4], "whitening_bias": True}))
+    airbench.initialize(model, images(), OPTIONS)
+    first = model.get_layer(airbench.WHITENING)
+    assert first.trainable_variables == [first.bias]
+    np.testing.assert_array_equal(first.kernel, airbench.whitening_filters(images()))
+    np.testing.assert_array_equal(first.bias, np.zeros(24))
 
 
 @pytest.mark.parametrize(("widths", "size"), [([4], 3), ([4, 4], 5), ([4, 4, 4], 9)])

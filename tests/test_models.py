@@ -21,6 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "widths": [4, 6],
         "activation": "relu",
         "whiten": True,
+        "whitening_bias": True,
         "identity": True,
         "batch_norm_momentum": 0.6,
         "logit_scale": 0.1,

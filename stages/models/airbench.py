@@ -2,7 +2,9 @@
 
 A fixed first convolution whitens 2x2 patches; three groups of two convolutions follow, the first of
 each pooled before its normalization and activation. Widths 64, 256, 256 are its own; at 32x32x3 and
-ten classes that is a network of 1.97 million parameters and 236 MFLOP per image.
+ten classes that is a network of 1.97 million parameters and 236 MFLOP per image. On 40,000 images of
+ten classes, 8 epochs, a learnt bias after the whitening gave 0.9306 in place of 0.9270 on 10,000
+validation images, one seed each; GELU in place of ReLU, and batches of 2,000 in place of 500, nothing.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,8 @@ class Options(paramfile.Section):
 
     widths: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=1)  # filters per group
     activation: Literal["relu", "silu", "gelu"]
-    whiten: bool  # fix the first layer to the training patches' whitening; else it is learnt
+    whiten: bool  # fix the first layer's filters to the training patches' whitening; else they are learnt
+    whitening_bias: bool  # learn a bias for each of the first layer's filters
     identity: bool  # convolutions start by passing their input on
     batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # of the moving statistics, per step
     logit_scale: float = pydantic.Field(gt=0)
@@ -52,9 +55,9 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
         raise errors.too_small(model, smallest, image_shape, "give train.model.widths fewer entries,")
     inputs = keras.Input(image_shape, name="images")
     filters = 2 * PATCH * PATCH * image_shape[-1]
-    x = keras.layers.Conv2D(filters, PATCH, use_bias=False, trainable=not options.whiten, name=WHITENING)(
-        inputs
-    )
+    whitening = keras.layers.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
+    x = whitening(inputs)
+    whitening.kernel.trainable = not options.whiten
     x = keras.layers.Activation(options.activation)(x)
     for width in options.widths:
         x = _convolution(width)(x)
@@ -73,7 +76,7 @@ def initialize(network: keras.Model, images: np.ndarray, options: Options) -> No
     """Whiten the patches of some training images, float [N, H, W, C], and let convolutions start by
     passing on their input, as many channels of it as they have filters."""
     if options.whiten:
-        network.get_layer(WHITENING).set_weights([whitening_filters(images)])
+        network.get_layer(WHITENING).kernel.assign(whitening_filters(images))
     for layer in network.layers if options.identity else []:
         if isinstance(layer, keras.layers.Conv2D) and layer.name != WHITENING:
             (kernel,) = layer.get_weights()
