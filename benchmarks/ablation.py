@@ -24,7 +24,7 @@ TRANSLATION = {"translate": {"pixels": 2}}
 PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
     "nothing": {},
     "whitening of the first layer": {"train.model.whiten": False},
-    "trained bias after it": {"train.model.whitening_bias": False},
+    "bias of 0 after it, for a learnt one": {"train.model.whitening_bias": True},
     "identity start": {"train.model.identity": False},
     "biases' faster rate": {"train.optimizer.bias_scale": 1.0},
     "label smoothing": {"train.label_smoothing": 0.0},

@@ -51,7 +51,8 @@ def assert_same(found, expected, tolerance):
 def test_outputs_and_gradients_are_those_of_keras(shape, padding, expected, tolerance):
     inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     options = {"filters": 112, "kernel_size": 3, "padding": padding, "bias_initializer": "random_normal"}
-    mine, its = convolution_gradient.Conv2D(**options), keras.layers.Conv2D(**options)
+    mine = convolution_gradient.Conv2D(**options)
+    its = keras.layers.Conv2D(**options, dtype="float32")  # in bfloat16 its bias's gradient is wrong
     mine(inputs), its(inputs)
     mine.set_weights(its.get_weights())
     assert mine._own_gradient(tf.constant(inputs), tf.convert_to_tensor(mine.kernel)) is expected
@@ -75,3 +76,13 @@ def test_other_convolutions_are_keras_own(options):
     mine.set_weights(its.get_weights())
     for found, expected in zip(gradients(mine, inputs), gradients(its, inputs), strict=True):
         assert_same(found, expected, 1e-5)
+
+
+def test_the_gradient_of_a_bias_is_right_in_bfloat16_too():
+    upstream = tf.cast(np.random.default_rng(0).normal(size=(100, 31, 31, 8)), tf.bfloat16)
+    layer = convolution_gradient.Conv2D(8, 1, dtype="mixed_bfloat16")
+    layer.build(upstream.shape)
+    with tf.GradientTape() as tape:
+        outputs = layer(upstream)
+    found = tape.gradient(outputs, layer.bias, output_gradients=upstream)
+    np.testing.assert_allclose(found, np.sum(np.float64(upstream), axis=(0, 1, 2)), rtol=0.01)

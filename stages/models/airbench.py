@@ -55,7 +55,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
         raise errors.too_small(model, smallest, image_shape, "give train.model.widths fewer entries,")
     inputs = keras.Input(image_shape, name="images")
     filters = 2 * PATCH * PATCH * image_shape[-1]
-    whitening = keras.layers.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
+    whitening = convolution_gradient.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
     x = whitening(inputs)
     whitening.kernel.trainable = not options.whiten
     x = keras.layers.Activation(options.activation)(x)

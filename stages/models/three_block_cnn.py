@@ -10,7 +10,7 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import batch_norm, dropout, pooled_activation
+from stages.training import batch_norm, convolution_gradient, dropout, pooled_activation
 
 
 class Options(paramfile.Section):
@@ -45,7 +45,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
-        x = keras.layers.Conv2D(count, 3, padding="same", activation="relu")(x)
+        x = convolution_gradient.Conv2D(count, 3, padding="same", activation="relu")(x)
         x = batch_norm.BatchNormalization(momentum=options.batch_norm_momentum)(x)
         x = pooled_activation.Conv2D(count, 3)(x)
         x = pooled_activation.MaxPooling2D(2)(x)

@@ -21,20 +21,7 @@ class Conv2D(convolution_gradient.Conv2D):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve and add the bias: [B, H, W, C] to [B, H', W', F]."""
-        outputs = self.convolution_op(inputs, self.kernel)
-        return _biased(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
-
-
-@tf.custom_gradient
-def _biased(outputs: tf.Tensor, bias: tf.Tensor) -> Any:
-    """Outputs with a bias per filter. The gradient of TensorFlow's operation, BiasAddGrad, adds up in
-    the precision of its input: of 480,000 normal numbers in bfloat16 it gives 716 where the sum is
-    1,639. A sum over the axes is right, and takes a third of the time."""
-
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return upstream, tf.reduce_sum(upstream, axis=[0, 1, 2])
-
-    return tf.nn.bias_add(outputs, bias), gradients
+        return self.linear(inputs)
 
 
 class MaxPooling2D(keras.layers.MaxPooling2D):
