@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import child, data_path
-from stages.running import errors
+from stages import records
+from stages.running import errors, paramfile
 
 
 def test_rates_are_those_of_real_records(tmp_path):
     built, read = data_path.rates(tmp_path, count=60)
     assert built.measured and read.measured
-    assert len(list((tmp_path / "records/train").glob("view-*"))) == 24
+    written = paramfile.read(records.Params, "records", data_path.DEFAULT)
+    views = list((tmp_path / "records/train").glob("view-*"))
+    assert len(views) == written.views * written.shards
 
 
 def test_memory_is_that_of_both_stages(tmp_path):
