@@ -100,12 +100,13 @@ def measure(
     plain, document = params(copy.tree, config), params(copy.tree, config, overrides)
     overrides = {key: value for key, value in overrides.items() if _at(plain, key) != value}
     mark = fingerprint(copy.tree, document)
+    here = _this_machine()
     found = []
     for number, seed in enumerate(seeds):
         earlier = {
             run.seed: run
             for run in select(read(results), config, overrides)
-            if (run.fingerprint, run.machine) == (mark, _this_machine())
+            if (run.fingerprint, run.machine) == (mark, here)
         }
         if seed in earlier and not again:
             found.append(earlier[seed])
@@ -113,7 +114,7 @@ def measure(
             continue
         document["train"]["seed"] = seed
         timing = _reproduce(copy, document)
-        run = _collect(copy.tree / "reports", config, overrides, seed, mark, timing)
+        run = _collect(copy.tree / "reports", config, overrides, seed, mark, timing, here)
         if keep is not None and number == 0:
             keep(copy.tree / "reports")
         _add(results, run)
@@ -195,9 +196,14 @@ def _reproduce(copy: scratch.Scratch, document: dict) -> Timing:
 
 
 def _collect(
-    reports: Path, config: str, overrides: dict[str, Any], seed: int, mark: str, timing: Timing
+    reports: Path,
+    config: str,
+    overrides: dict[str, Any],
+    seed: int,
+    mark: str,
+    timing: Timing,
+    here: tuple[str, int],
 ) -> Run:
-    processor_name, cores = _this_machine()
     metrics = outputs.read_json(reports / "metrics.json")
     del metrics["per_class"]
     history = pd.read_csv(reports / "history.csv")
@@ -212,8 +218,7 @@ def _collect(
         parameters=metrics["parameters"],
         environment={
             **outputs.read_json(reports / "environment.json"),
-            "processor": processor_name,
-            "cores": cores,
+            **dict(zip(("processor", "cores"), here, strict=True)),
         },
         **timing._asdict(),
     )
