@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import runs, scratch, table
+from benchmarks import runs, scratch, table, tutorials
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
-QUICK = 120  # seconds; targets up to here are tried by --quick
+QUICK = 90  # seconds; targets up to here are tried by --quick
 
 
 class Target(NamedTuple):
@@ -39,6 +39,7 @@ TARGETS = [
         "cifar10-three-classes-best",
         {"train.epochs": 2, "train.model.widths": [32, 64, 64]},
     ),
+    Target(THREE, 0.975, 90, "cifar10-three-classes-best", {}),
     Target(
         THREE,
         0.98,
@@ -87,20 +88,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seeds, targets = seeds[:1], [target for target in TARGETS if target.within <= QUICK]
     try:
         with scratch.copy(Path(), scratch.folder()) as copy:
-            outcomes = [measure(copy, target, seeds, RESULTS, chosen.again) for target in targets]
+            outcomes = [
+                measure(copy, target, seeds, RESULTS, chosen.again, [tutorials.RESULTS]) for target in targets
+            ]
     except errors.BadInput as error:
         sys.exit(f"accuracy: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"accuracy: stopped; the runs that finished stand in {RESULTS}")
     print(render(outcomes))
+    for target in TARGETS:
+        if target not in targets:
+            print(f"not tried: {target.problem}, {target.reach:.4f} within {target.within:.0f} s")
     sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
 
 
 def measure(
-    copy: scratch.Scratch, target: Target, seeds: Sequence[int], results: Path, again: bool = False
+    copy: scratch.Scratch,
+    target: Target,
+    seeds: Sequence[int],
+    results: Path,
+    again: bool = False,
+    others: Sequence[Path] = (),
 ) -> Outcome:
-    """Train for one target; its outcome goes to `results` beside the runs."""
-    found = runs.measure(copy, target.config, target.overrides, seeds, results, again)
+    """Train for one target; its outcome, of these seeds and of others that this machine has trained with
+    the same code and params, goes to `results` beside the runs."""
+    first, *_ = runs.measure(copy, target.config, target.overrides, seeds, results, again, others=others)
+    found = runs.select(runs.read(results), target.config, first.overrides)
     outcome = Outcome(target, [run.accuracy for run in found], [run.training_seconds for run in found])
     document = outputs.read_json(results)
     document["machine"] = found[-1].environment

@@ -50,12 +50,12 @@ def main() -> None:
     """The command; draws what there is."""
     try:
         outcomes = accuracy.read(accuracy.RESULTS)
-        measured = runs.read(tutorials.FOLDER / "results.json")
+        measured = runs.read(tutorials.RESULTS)
     except errors.BadInput as error:
         sys.exit(f"picture: error: {error}")
     if not outcomes and not measured:
         sys.exit(
-            f"picture: error: expected {accuracy.RESULTS} or {tutorials.FOLDER / 'results.json'}, found"
+            f"picture: error: expected {accuracy.RESULTS} or {tutorials.RESULTS}, found"
             " neither; run benchmarks.accuracy or benchmarks.tutorials"
         )
     with outputs.file(PICTURE) as partial:

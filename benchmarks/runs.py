@@ -79,6 +79,7 @@ def measure(
     results: Path,
     again: bool = False,
     keep: Callable[[Path], None] | None = None,
+    others: Sequence[Path] = (),
 ) -> list[Run]:
     """Train once per seed, unless this machine has trained the same code and params before.
 
@@ -93,6 +94,7 @@ def measure(
         results: A JSON file; more than its key "runs" is left as it is.
         again: Train whatever has been trained before.
         keep: Takes the folder of reports of the first seed before its run counts as finished.
+        others: Results of other benchmarks; a run that stands there is not repeated.
 
     Raises:
         errors.BadInput: no such params file or key, or a stage failed.
@@ -105,11 +107,13 @@ def measure(
     for number, seed in enumerate(seeds):
         earlier = {
             run.seed: run
-            for run in select(read(results), config, overrides)
+            for file in (*others, results)
+            for run in select(read(file), config, overrides)
             if (run.fingerprint, run.machine) == (mark, here)
         }
         if seed in earlier and not again:
             found.append(earlier[seed])
+            _add(results, earlier[seed])
             print(f"{_title(config, overrides, seed)}: trained before", flush=True)
             continue
         document["train"]["seed"] = seed

@@ -15,6 +15,7 @@ from benchmarks import runs, scratch, shrink, tutorials_page
 from stages.running import errors, outputs
 
 FOLDER = Path("reports/tutorials")
+RESULTS = FOLDER / "results.json"
 FILTERS = "filters"
 
 
@@ -36,12 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     write(FOLDER)
         write(FOLDER)
         if chosen.readme:
-            table = tutorials_page.systems(runs.read(FOLDER / "results.json"))
+            table = tutorials_page.systems(runs.read(RESULTS))
             _write(Path("README.md"), tutorials_page.replace(Path("README.md").read_text("utf-8"), table))
     except errors.BadInput as error:
         sys.exit(f"tutorials: error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"tutorials: stopped; the runs that finished stand in {FOLDER / 'results.json'}")
+        sys.exit(f"tutorials: stopped; the runs that finished stand in {RESULTS}")
 
 
 def names() -> list[str]:

@@ -15,18 +15,20 @@ def test_every_part_can_be_left_out_of_the_params_file(part):
     assert (without == whole) == (not part)
 
 
-def test_the_table_says_what_each_part_adds():
+def test_the_table_compares_each_part_with_the_whole_seed_by_seed():
     parts = {"nothing": [0.90, 0.92], "label smoothing": [0.89, 0.90]}
     found = [
         measured.run(ablation.CONFIG, {**ablation.SHORT, **ablation.PARTS[name]}, seed, accuracy=value)
         for name, values in parts.items()
         for seed, value in enumerate(values)
     ]
-    _, _, whole, without = ablation.render(found).splitlines()
-    assert whole.split() == ["nothing", "0.9200", "±", "0.0141", "+0.00", "6.0", "±", "0.0", "2"]
-    assert without.split()[:5] == ["label", "smoothing", "0.9050", "±", "0.0071"]
-    assert "-1.50" in without
+    whole, without = ablation.rows(found)
+    assert whole == ["nothing", "0.9200 ± 0.0141", "0.00 ± 0.00", "6.0 ± 0.0", "2"]
+    assert without[:3] == ["label smoothing", "0.9050 ± 0.0071", "-1.50 ± 0.71"]
+    text = ablation.page(found)
+    assert "| label smoothing | 0.9050 ± 0.0071 | -1.50 ± 0.71 |" in text
+    assert f"on {measured.run().environment['processor']}, " in text and "val_fraction 0.2" in text
 
 
 def test_parts_that_have_not_been_measured_have_no_row():
-    assert ablation.render([]).splitlines()[2:] == []
+    assert ablation.rows([]) == []

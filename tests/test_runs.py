@@ -121,6 +121,14 @@ def test_what_was_trained_before_is_not_trained_again_unless_asked(first, tmp_pa
     assert len(lines) == 1 and lines[0].startswith("digits, train.epochs=1, seed 3: accuracy 0.")
 
 
+def test_what_another_benchmark_has_trained_is_taken_over(first, tmp_path):
+    results = tmp_path / "results.json"
+    with scratch.copy(first.project.path, first.folder) as copy:
+        taken = runs.measure(copy, "digits", first.overrides, [3], results, others=[first.results])
+        assert not (copy.tree / "data/model").exists()
+    assert taken == runs.read(results) == [first.run]
+
+
 def test_what_another_machine_has_trained_is_trained_again(first, tmp_path):
     results = tmp_path / "results.json"
     elsewhere = first.run.model_copy(
