@@ -47,6 +47,7 @@ PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
     "translation": {"records.augment": [{"alternating_flip": {}}]},
     "full rate from the first step": {"train.schedule.warmup_epochs": 1.0},
     "other looks at test images": {"train.test_time_views": 1},
+    "quick moving statistics": {"train.model.batch_norm_momentum": 0.9},
     "ReLU, for SiLU": {"train.model.activation": "silu"},
     "the head's faster rate": {"train.optimizer.head_scale": 1.0},
     "Muon, for SGD": SGD,

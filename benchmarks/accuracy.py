@@ -37,7 +37,7 @@ TARGETS = [
         0.883,
         12,
         "cifar10-three-classes-best",
-        {"train.epochs": 2, "train.model.widths": [32, 64, 64]},
+        {"train.epochs": 1, "train.model.widths": [32, 64, 64]},
     ),
     Target(THREE, 0.975, 90, "cifar10-three-classes-best", {}),
     Target(
@@ -52,11 +52,42 @@ TARGETS = [
             "train.test_time_views": 6,
         },
     ),
-    Target(TEN, 0.6709, 20, "cifar10-best", {"train.epochs": 1, "train.model.widths": [32, 64, 64]}),
-    Target(TEN, 0.90, 120, "cifar10-best", {"train.epochs": 5, "train.model.widths": [64, 128, 128]}),
+    Target(
+        TEN,
+        0.6709,
+        20,
+        "cifar10-best",
+        {
+            "subset.limit_per_class": 3000,
+            "records.views": 1,
+            "train.epochs": 1,
+            "train.model.widths": [32, 64, 64],
+        },
+    ),
+    Target(
+        TEN,
+        0.90,
+        120,
+        "cifar10-best",
+        {"records.views": 4, "train.epochs": 4, "train.model.widths": [32, 128, 128]},
+    ),
     Target(TEN, 0.94, 360, "cifar10-best", {}),
     Target(
-        FASHION, 0.94, 150, "fashion-mnist-best", {"train.epochs": 6, "train.schedule.warmup_epochs": 0.0}
+        FASHION,
+        0.94,
+        150,
+        "fashion-mnist-best",
+        {
+            "subset.val_fraction": 0.02,
+            "records.views": 5,
+            "train.model.whitening_bias": True,
+            "train.optimizer.learning_rate": 0.12,
+            "train.optimizer.bias_scale": 600.0,
+            "train.optimizer.head_scale": 9.0,
+            "train.schedule.warmup_epochs": 0.0,
+            "train.epochs": 5,
+            "train.test_time_views": 6,
+        },
     ),
 ]
 

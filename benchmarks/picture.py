@@ -49,8 +49,8 @@ AS_TRAINED = {
 def main() -> None:
     """The command; draws what there is."""
     try:
-        outcomes = accuracy.read(accuracy.RESULTS)
-        measured = runs.read(tutorials.RESULTS)
+        outcomes, raced = accuracy.read(accuracy.RESULTS), runs.read(accuracy.RESULTS)
+        measured = [run for run in runs.read(tutorials.RESULTS) if run.config in AS_TRAINED]
     except errors.BadInput as error:
         sys.exit(f"picture: error: {error}")
     if not outcomes and not measured:
@@ -59,7 +59,8 @@ def main() -> None:
             " neither; run benchmarks.accuracy or benchmarks.tutorials"
         )
     with outputs.file(PICTURE) as partial:
-        figures.save(figure(ours(outcomes), [*reproduced(measured), *PUBLISHED]), partial)
+        drawn = figure(ours(outcomes), [*reproduced(measured), *PUBLISHED], machines([*raced, *measured]))
+        figures.save(drawn, partial)
 
 
 def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
@@ -76,7 +77,13 @@ def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
     ]
 
 
-def figure(ours: Sequence[Point], theirs: Sequence[Point]) -> Figure:
+def machines(measured: Sequence[runs.Run]) -> str:
+    """What the runs ran on, each machine once."""
+    places = sorted({run.machine for run in measured})
+    return " and ".join(f"{processor}, {cores} CPU cores" for processor, cores in places)
+
+
+def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure:
     """Ours filled and joined by problem, theirs hollow; bars of one standard deviation."""
     drawn = Figure(figsize=(9, 5.5), layout="constrained")
     axes = drawn.subplots()
@@ -88,7 +95,7 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point]) -> Figure:
         _label(axes, point)
     axes.set(
         title="Test accuracy by seconds of training, compilation included\n"
-        "filled: this pipeline; hollow: the tutorials' systems",
+        f"filled: this pipeline; hollow: the tutorials' systems\n{where}",
         xlabel="seconds of training",
         ylabel="test accuracy",
     )

@@ -83,9 +83,11 @@ def test_damaged_outcomes_are_an_error(tmp_path):
 
 def drawn(tmp_path):
     outcomes = [outcome(), outcome(accuracy.TARGETS[1], [0.98, 0.981], [110.0, 112.0])]
+    reproduced = [measured.run("cifar10"), measured.run("digits")]
     figure = picture.figure(
         picture.ours(outcomes),
-        [*picture.reproduced([measured.run("cifar10"), measured.run("digits")]), *picture.PUBLISHED],
+        [*picture.reproduced(reproduced), *picture.PUBLISHED],
+        picture.machines(reproduced),
     )
     figures.save(figure, tmp_path / "accuracy.png")
     return figure
@@ -98,7 +100,9 @@ def test_the_picture_names_every_system_within_its_bounds(tmp_path):
     assert [text.get_text() for text in legend.texts] == [accuracy.THREE]
     assert [text.get_text() for text in axes.texts] == ["C, run here", PUBLISHED]
     assert axes.get_xscale() == "log"
-    for text in [*axes.texts, *legend.texts]:
+    processor, cores = measured.run().machine
+    assert axes.get_title().endswith(f"\n{processor}, {cores} CPU cores")
+    for text in [*axes.texts, *legend.texts, axes.title]:
         box = text.get_window_extent()
         assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
 
