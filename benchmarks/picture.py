@@ -80,7 +80,7 @@ def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
 def machines(measured: Sequence[runs.Run]) -> str:
     """What the runs ran on, each machine once."""
     places = sorted({run.machine for run in measured})
-    return " and ".join(f"{processor}, {cores} CPU cores" for processor, cores in places)
+    return " and ".join(f"{place.processor}, {place.cores} CPU cores" for place in places)
 
 
 def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure:

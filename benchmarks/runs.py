@@ -19,6 +19,13 @@ EPOCH = re.compile(r"^epoch (\d+)/\d+: validation accuracy [\d.]+, ([\d.]+) s$",
 TRAINED = re.compile(r"^trained (\d+) epochs in ([\d.]+) s$", re.MULTILINE)
 
 
+class Machine(NamedTuple):
+    """What tells machines apart: the processor's name and how many of its cores a run could use."""
+
+    processor: str
+    cores: int
+
+
 class Run(pydantic.BaseModel):
     """What one training gave; one entry of a file of results."""
 
@@ -38,9 +45,9 @@ class Run(pydantic.BaseModel):
     environment: dict[str, Any]  # reports/environment.json, with the processor and its cores at hand
 
     @property
-    def machine(self) -> tuple[str, int]:
-        """The processor's name and how many of its cores the run could use."""
-        return self.environment["processor"], self.environment["cores"]
+    def machine(self) -> Machine:
+        """Where it took place."""
+        return Machine(self.environment["processor"], self.environment["cores"])
 
 
 class Timing(NamedTuple):
@@ -206,7 +213,7 @@ def _collect(
     seed: int,
     mark: str,
     timing: Timing,
-    here: tuple[str, int],
+    here: Machine,
 ) -> Run:
     metrics = outputs.read_json(reports / "metrics.json")
     del metrics["per_class"]
@@ -220,10 +227,7 @@ def _collect(
         val_accuracy=float(history["val_accuracy"].max()) if "val_accuracy" in history else None,
         metrics=metrics,
         parameters=metrics["parameters"],
-        environment={
-            **outputs.read_json(reports / "environment.json"),
-            **dict(zip(("processor", "cores"), here, strict=True)),
-        },
+        environment={**outputs.read_json(reports / "environment.json"), **here._asdict()},
         **timing._asdict(),
     )
 
@@ -239,9 +243,9 @@ def _add(results: Path, run: Run) -> None:
     outputs.write_json(results, {**rest, "runs": [each.model_dump() for each in ordered]})
 
 
-def _this_machine() -> tuple[str, int]:
+def _this_machine() -> Machine:
     described = machine.describe()
-    return described["processor"], described["cores"]
+    return Machine(described["processor"], described["cores"])
 
 
 def _order(run: Run) -> tuple:
