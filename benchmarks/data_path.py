@@ -61,12 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
     """Images per second through the records stage with the default's augmentation, and back in
-    batches. The stage's figure and the fit of the normalization are part of it."""
+    batches: medians. The stage's figure and the fit of the normalization are part of it."""
     images.write(folder / "subset", count)
     params = paramfile.read(records.Params, "records", DEFAULT)
-    began = time.perf_counter()
-    records.records(params, folder / "subset", folder / "records", folder / "figure.png")
-    built = count * params.views / (time.perf_counter() - began)
+    seconds = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        records.records(params, folder / "subset", folder / "records", folder / "figure.png")
+        seconds.append(time.perf_counter() - began)
+    built = count * params.views / statistics.median(seconds)
     manifest = tfrecord.read_manifest(folder / "records/train")
     read = [_reading_rate(folder / "records/train", manifest, view) for view in range(params.views)]
     return [

@@ -23,15 +23,29 @@ def ticks(axis):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_training_images_stand_in_labelled_rows_under_their_class_names(channels):
+def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path, channels):
     plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
-    figure = figures.training_images({"plain": plain, "view 0": turned}, ["ant", "bee", "ant", "cat"])
-    axes = np.array(figure.axes, object).reshape(2, 4)
-    assert [each.get_title() for each in axes[0]] == ["ant", "bee", "ant", "cat"]
-    assert [each.get_ylabel() for each in axes[:, 0]] == ["plain", "view 0"]
-    for row, images in zip(axes, (plain, turned), strict=True):
-        for each, image in zip(row, images, strict=True):
-            np.testing.assert_array_equal(shown(each), image.squeeze())
+    names = ["ant", "bee", "ant", "cat"]
+    figure = figures.training_images({"plain": plain, "view 0": turned}, names)
+    figures.save(figure, tmp_path / "figure.png")
+    (axes,) = figure.axes
+    assert (ticks(axes.xaxis), ticks(axes.yaxis)) == (names, ["plain", "view 0"])
+    for row, y in zip((plain, turned), axes.get_yticks(), strict=True):
+        for image, x in zip(row, axes.get_xticks(), strict=True):
+            enlarged = image.squeeze().repeat(5, axis=0).repeat(5, axis=1)  # to 32 pixels or more
+            top, left = round(y + 0.5 - 30 / 2), round(x + 0.5 - 35 / 2)
+            found = [
+                np.array_equal(shown(axes)[top + i : top + i + 30, left + j : left + j + 35], enlarged)
+                for i in (-1, 0, 1)
+                for j in (-1, 0, 1)
+            ]
+            assert any(found), "expected the image around where its ticks meet"
+
+
+def test_a_white_gap_parts_training_images():
+    images = np.zeros((2, 32, 32, 3), np.uint8)
+    (axes,) = figures.training_images({"plain": images}, ["ant", "bee"]).axes
+    assert (shown(axes)[:, 32:34] == 255).all() and not shown(axes)[:, [31, 34]].any()
 
 
 def test_the_title_speaks_of_views_where_there_are_some():

@@ -25,3 +25,9 @@ def test_a_tiny_picture_is_enlarged_so_that_the_gap_stays_thin():
 
 def test_one_picture_has_no_gap():
     assert not np.isnan(mosaic.mosaic(np.ones((1, 40, 40)), columns=1)).any()
+
+
+def test_bytes_stay_bytes_with_a_gap_of_any_value():
+    whole = mosaic.mosaic(np.full((2, 32, 32), 7, np.uint8), columns=2, gap=255)
+    assert whole.dtype == np.uint8
+    assert (whole[:, 32:34] == 255).all() and (np.delete(whole, [32, 33], axis=1) == 7).all()

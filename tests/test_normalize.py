@@ -30,6 +30,13 @@ def test_standardized_pixels_have_mean_0_and_deviation_1():
     np.testing.assert_allclose(scaled.std(axis=(0, 1, 2)), 1, atol=1e-4)
 
 
+def test_sums_do_not_overflow():
+    bright = np.full((300, 32, 32, 1), 255, np.uint8)  # their squares add up to more than 2**32
+    bright[0] = 0
+    mean, std = normalize.standardize([bright], 1)
+    assert (mean[0], std[0]) == (round(255 * 299 / 300, 4), round(255 * 299**0.5 / 300, 4))
+
+
 def test_a_constant_channel_is_not_divided_by_zero():
     images = np.full((3, 2, 2, 2), 7, np.uint8)
     images[..., 1] = np.arange(12).reshape(3, 2, 2)

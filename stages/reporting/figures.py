@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from stages.reporting import mosaic
+
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale
 CROWDED_MATRIX = 14  # inches, of a larger one
@@ -39,14 +41,20 @@ def training_images(rows: Mapping[str, np.ndarray], names: Sequence[str]) -> Fig
     figure = Figure(figsize=(1.25 * len(names) + 0.8, 1.3 * len(rows) + 0.7), layout="constrained")
     augmented = ": plain, and as the augmented views have them" if len(rows) > 1 else ""
     figure.suptitle(f"Training images{augmented}")
-    axes = figure.subplots(len(rows), len(names), squeeze=False)
-    for row, (label, images) in enumerate(rows.items()):
-        for column, image in enumerate(images):
-            show(axes[row, column], image)
-            if row == 0:
-                axes[row, column].set_title(plain(brief(names[column], 15)), fontsize=9)
-        axes[row, 0].set_ylabel(label)
+    # One picture: 50 of them, an axes each, took as long to draw as 100,000 images to augment.
+    whole = mosaic.mosaic(np.concatenate(list(rows.values())), columns=len(names), gap=255)
+    axes = figure.subplots()
+    show(axes, whole)
+    axes.set_xticks(_middles(whole.shape[1], len(names)), [plain(brief(name, 15)) for name in names])
+    axes.set_yticks(_middles(whole.shape[0], len(rows)), list(rows))
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.set_frame_on(False)
     return figure
+
+
+def _middles(length: int, count: int) -> np.ndarray:
+    """The middles of `count` equal parts of an axis."""
+    return (np.arange(count) + 0.5) * length / count - 0.5
 
 
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
