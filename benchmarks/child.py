@@ -28,6 +28,7 @@ class Usage(NamedTuple):
 
     seconds: float
     peak_mib: float  # of physical memory, mapped files included, of its largest process
+    said: str  # on both of its outputs
 
 
 def run(command: Sequence[str | Path], folder: Path) -> Usage:
@@ -51,8 +52,9 @@ def run(command: Sequence[str | Path], folder: Path) -> Usage:
             check=True,
         )
         measured = json.loads(done.stdout)
-        if measured["status"]:
-            said.seek(0)
-            last = "".join(said.readlines()[-15:])
-            raise errors.BadInput(f"{' '.join(words)}: status {measured['status']}\n{last}")
-    return Usage(measured["seconds"], measured["peak"])
+        said.seek(0)
+        usage = Usage(measured["seconds"], measured["peak"], said.read())
+    if measured["status"]:
+        last = "\n".join(usage.said.splitlines()[-15:])
+        raise errors.BadInput(f"{' '.join(words)}: status {measured['status']}\n{last}")
+    return usage

@@ -172,7 +172,7 @@ def _augmented_blocks(
 
     blocks = tf.data.Dataset.range(views * per_view).map(gathered)
     blocks = blocks.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    yield from blocks.prefetch(2).as_numpy_iterator()
+    yield from tfrecord.untuned(blocks.prefetch(2)).as_numpy_iterator()
 
 
 def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: int) -> None:

@@ -25,8 +25,15 @@ def test_memory_is_that_of_both_stages(tmp_path):
 
 
 def test_a_dataset_that_is_not_in_the_cache_is_not_fetched(tmp_path):
-    (seconds,) = data_path.to_records(tmp_path)  # tests have an empty cache
-    assert seconds.met is None
+    assert [each.met for each in data_path.default(tmp_path)] == [None, None]  # tests have an empty cache
+
+
+def test_what_is_not_training_is_the_rest_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache/digits").mkdir(parents=True)
+    monkeypatch.setattr(data_path, "DEFAULT", data_path.DIGITS)
+    to_records, share = data_path.default(tmp_path / "project")
+    assert to_records.measured and share.measured and 0 < share.measured < 1
 
 
 def test_a_command_is_measured_without_its_parent(tmp_path):
@@ -34,6 +41,11 @@ def test_a_command_is_measured_without_its_parent(tmp_path):
     held[::4096] = b"x" * len(held[::4096])
     usage = child.run([sys.executable, "-c", "pass"], tmp_path)
     assert 1 < usage.peak_mib < 200
+
+
+def test_what_a_command_says_is_kept(tmp_path):
+    program = "import sys; print('out'); print('err', file=sys.stderr)"
+    assert set(child.run([sys.executable, "-c", program], tmp_path).said.split()) == {"out", "err"}
 
 
 def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):

@@ -85,6 +85,13 @@ def test_a_split_of_no_images_has_no_batches(tmp_path):
     assert read(folder) == []
 
 
+def test_an_epoch_does_not_wait_for_autotuning_to_end(tmp_path):
+    folder = write_some(tmp_path / "train", views=2)
+    for epoch in (0, 2):
+        dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7, epoch)
+        assert dataset.options().autotune.enabled is False
+
+
 def test_equal_arrays_give_equal_bytes_whatever_their_layout_and_integers():
     images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
     record = tfrecord.serialize(images, np.array([1, 0]), np.array([5, 9]))

@@ -101,10 +101,21 @@ def dataset(
     files = [str(folder / shard_name(view, shard)) for shard in range(manifest["shards"])]
     if repeats:
         files = [files[i] for i in np.random.default_rng([seed, epoch]).permutation(len(files))]
-    records = tf.data.TFRecordDataset(files, buffer_size=1 << 20)
+    records = tf.data.TFRecordDataset(files)
     if repeats:
         records = records.shuffle(SHUFFLED_RECORDS, seed=seed + epoch)
-    return _batched(*_layout(manifest), batch_size)(records)
+    return untuned(_batched(*_layout(manifest), batch_size)(records))
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset without tf.data's autotuning, whose thread is not always woken at the end of an epoch.
+
+    It sleeps 0.01, 0.02, 0.04, ... s between two looks at the pipeline, and the iterator waits for it:
+    under load a third of all epochs that compute for 2.7 s took 5.12 s, the sum of the first nine.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _layout(manifest: dict[str, Any]) -> tuple[tuple[int, ...], int]:
