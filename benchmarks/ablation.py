@@ -24,7 +24,8 @@ SHORT = {
     "subset.val_fraction": 0.2,
     "records.views": 4,
     "train.epochs": 4,
-    "train.model.widths": [64, 128, 128],
+    "train.model.widths": [32, 64, 64],
+    "train.test_time_views": 2,
 }
 TRANSLATION = {"translate": {"pixels": 2}}
 # airbench94's, its rate of 11.5 for 1,024 images and its decay converted to batches of 500.

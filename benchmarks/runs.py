@@ -106,8 +106,8 @@ def measure(
     Raises:
         errors.BadInput: no such params file or key, or a stage failed.
     """
-    plain, document = params(copy.tree, config), params(copy.tree, config, overrides)
-    overrides = {key: value for key, value in overrides.items() if _at(plain, key) != value}
+    document = params(copy.tree, config, overrides)
+    overrides = effective(copy.tree, config, overrides)
     mark = fingerprint(copy.tree, document)
     here = _this_machine()
     found = []
@@ -156,6 +156,16 @@ def params(project: Path, config: str, overrides: Mapping[str, Any] | None = Non
             raise errors.BadInput(f"expected a key of configs/{config}.yaml, received {key!r}")
         mapping[leaf] = value
     return document
+
+
+def effective(project: Path, config: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the overrides that say something else than the params file does.
+
+    Raises:
+        errors.BadInput: there is no such file.
+    """
+    plain = params(project, config)
+    return {key: value for key, value in overrides.items() if _at(plain, key) != value}
 
 
 def fingerprint(project: Path, document: Mapping[str, Any]) -> str:

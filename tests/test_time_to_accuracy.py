@@ -75,6 +75,19 @@ def test_outcomes_of_several_targets_stand_in_one_file_with_the_machine(tmp_path
     assert document["targets"][0]["met"] is False
 
 
+def test_what_is_of_no_target_any_more_goes(tmp_path):
+    results = tmp_path / "accuracy.json"
+    former = FIRST._replace(overrides=FIRST.overrides | {"train.epochs": 2})
+    (tmp_path / "tree").symlink_to(sandbox.PROJECT)
+    for target in (FIRST, former):
+        trained(results, target, [0])
+    document = json.loads(results.read_text())
+    results.write_text(json.dumps({**document, "targets": [outcome(former).target._asdict()]}))
+    accuracy.measure(scratch.Scratch(tmp_path), FIRST, [0], results)
+    assert [run.overrides for run in runs.read(results)] == [FIRST.overrides]
+    assert [each.target for each in accuracy.read(results)] == [FIRST]
+
+
 def test_damaged_outcomes_are_an_error(tmp_path):
     (tmp_path / "accuracy.json").write_text('{"targets": [{"problem": "x"}]}')
     with pytest.raises(errors.BadInput, match=r"expected the outcomes of benchmarks\.accuracy"):
