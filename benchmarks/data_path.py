@@ -1,6 +1,6 @@
 """How fast data gets from its source to the training step, and in how much memory.
 
-    python -m benchmarks.data_path                          # all of it, a training with the default params included
+    python -m benchmarks.data_path                          # all of it, with a training of the default
     python -m benchmarks.data_path --only rates imports     # a part
 
 Rates are those of this process; memory and times are those of the stages as `dvc repro` starts them.
