@@ -149,18 +149,10 @@ def measure(
     document = outputs.read_json(results)
     document["machine"] = found[-1].environment
     document["targets"] = _merged(document.get("targets", []), outcome)
-    outputs.write_json(results, _without_former_targets(document, copy.tree))
+    ways = [(each.config, runs.effective(copy.tree, each.config, each.overrides)) for each in TARGETS]
+    document["runs"] = [run for run in document["runs"] if (run["config"], run["overrides"]) in ways]
+    outputs.write_json(results, document)
     return outcome
-
-
-def _without_former_targets(document: dict[str, Any], project: Path) -> dict[str, Any]:
-    ways = [(each.config, runs.effective(project, each.config, each.overrides)) for each in TARGETS]
-    written = [(each.config, each.overrides) for each in TARGETS]
-    return {
-        **document,
-        "runs": [run for run in document["runs"] if (run["config"], run["overrides"]) in ways],
-        "targets": [each for each in document["targets"] if (each["config"], each["overrides"]) in written],
-    }
 
 
 def read(results: Path) -> list[Outcome]:
@@ -174,7 +166,7 @@ def read(results: Path) -> list[Outcome]:
     try:
         return [
             Outcome(
-                Target(each["problem"], each["reach"], each["within"], each["config"], each["overrides"]),
+                _target(each),
                 each["accuracies"],
                 each["seconds"],
             )
@@ -209,20 +201,20 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def _merged(earlier: list[dict], outcome: Outcome) -> list[dict]:
-    """This outcome among those of the other targets that still are targets."""
-    target = outcome.target
+    """This outcome among those of the other targets that still are targets, in their order."""
     new = {
-        **target._asdict(),
+        **outcome.target._asdict(),
         "accuracies": outcome.accuracies,
         "seconds": outcome.seconds,
         "met": outcome.met,
     }
-    order = [(each.problem, each.reach) for each in TARGETS]
-    by_target = {(each["problem"], each["reach"]): each for each in earlier}
-    by_target[target.problem, target.reach] = new
-    return [
-        by_target[key] for key in dict.fromkeys([*order, (target.problem, target.reach)]) if key in by_target
-    ]
+    kept = [new, *(each for each in earlier if _target(each) != outcome.target)]
+    return [each for target in TARGETS for each in kept if _target(each) == target]
+
+
+def _target(row: dict[str, Any]) -> Target:
+    """The target of a row of the file."""
+    return Target(**{field: row[field] for field in Target._fields})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stages.inputs import tfrecord
+
 BATCH_SIZE = 128
 
 
@@ -31,9 +33,7 @@ def _batches(images: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
     pixels, classes = tf.constant(images), tf.constant(labels)
     indices = tf.data.Dataset.range(len(images)).shuffle(len(images)).batch(BATCH_SIZE)
     gathered = indices.map(lambda i: (tf.gather(pixels, i), tf.gather(classes, i)), num_parallel_calls=2)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its thread makes some epochs wait; see stages/inputs/tfrecord.py
-    return gathered.prefetch(2).with_options(options)
+    return tfrecord.untuned(gathered.prefetch(2))
 
 
 def _model() -> keras.Model:
