@@ -43,6 +43,18 @@ def test_another_seed_changes_the_training_records_alone(tmp_path, arrays, built
     assert changed == {name for name in before if name.startswith("train/view")}
 
 
+def test_no_split_waits_for_autotuning_to_end(tmp_path, arrays, monkeypatch):
+    iterate, tuned = tf.data.Dataset.as_numpy_iterator, []
+
+    def observed(dataset):
+        tuned.append(dataset.options().autotune.enabled)
+        return iterate(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "as_numpy_iterator", observed)
+    tiny.build_records(tmp_path, arrays)
+    assert tuned == [False] * len(records.SPLITS)
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_validation_and_test_images_are_neither_augmented_nor_shuffled(arrays, built, split):
     for found, expected in zip(read(built / split), load(arrays, split), strict=True):
