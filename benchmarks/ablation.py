@@ -67,18 +67,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         with scratch.copy(Path(), scratch.folder()) as copy:
-            for part in PARTS.values():
-                found = runs.measure(copy, CONFIG, {**SHORT, **part}, chosen.seeds, RESULTS, chosen.again)
-                machine = {"machine": found[-1].environment}
-                outputs.write_json(RESULTS, outputs.read_json(RESULTS) | machine)
+            for seed in chosen.seeds:  # a whole table after each
+                for part in PARTS.values():
+                    runs.measure(copy, CONFIG, {**SHORT, **part}, [seed], RESULTS, chosen.again)
+                _write_page()
     except errors.BadInput as error:
         sys.exit(f"ablation: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"ablation: stopped; the runs that finished stand in {RESULTS}")
+    print(table.render(HEADERS, rows(runs.read(RESULTS))))
+
+
+def _write_page() -> None:
     measured = runs.read(RESULTS)
+    made = runs.select(measured, CONFIG, SHORT)[0].environment
+    outputs.write_json(RESULTS, outputs.read_json(RESULTS) | {"machine": made})
     with outputs.file(PAGE) as partial:
         partial.write_text(page(measured), encoding="utf-8")
-    print(table.render(HEADERS, rows(measured)))
 
 
 def page(measured: Sequence[runs.Run]) -> str:

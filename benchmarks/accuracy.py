@@ -31,6 +31,8 @@ class Target(NamedTuple):
 
 
 THREE, TEN, FASHION = "CIFAR-10, three classes", "CIFAR-10", "Fashion-MNIST"
+# Choices were made on validation images. Where val_fraction is 0 the training keeps its last weights, and
+# looks at none after each epoch, six times over, which took 4 % of the seconds.
 TARGETS = [
     Target(
         THREE,
@@ -46,7 +48,7 @@ TARGETS = [
         120,
         "cifar10-three-classes-best",
         {
-            "subset.val_fraction": 0.04,
+            "subset.val_fraction": 0,
             "records.views": 10,
             "train.epochs": 10,
             "train.test_time_views": 6,
@@ -78,7 +80,8 @@ TARGETS = [
         150,
         "fashion-mnist-best",
         {
-            "subset.val_fraction": 0.02,
+            "subset.limit_per_class": 5800,
+            "subset.val_fraction": 0,
             "records.views": 4,
             "train.model.whitening_bias": True,
             "train.optimizer.learning_rate": 0.12,
