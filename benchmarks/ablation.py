@@ -94,7 +94,8 @@ def page(measured: Sequence[runs.Run]) -> str:
         "# What each part of the fast recipe buys",
         f"`{CONFIG}` shortened ({shown}), with one part at a time left out or put back to its plain form:"
         " accuracy on the validation images, how many percentage points that is from the whole recipe with"
-        " the same seed, and the seconds of an epoch with its validation: mean ± sd over `train.seed`.",
+        " the same seed, and the seconds of an epoch with its validation: mean ± sd over `train.seed`. Where"
+        " n is 1, some tenths of a point are that seed's chance.",
         markdown.cut(HEADERS, rows(measured)),
         f"`python -m benchmarks.ablation` on {made['processor']}, {made['cores']} cores, in"
         f" {made['precision']} but for the last row, TensorFlow {made['tensorflow']}.",
