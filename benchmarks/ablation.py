@@ -70,20 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for seed in chosen.seeds:  # a whole table after each
                 for part in PARTS.values():
                     runs.measure(copy, CONFIG, {**SHORT, **part}, [seed], RESULTS, chosen.again)
-                _write_page()
+                with outputs.file(PAGE) as partial:
+                    partial.write_text(page(runs.read(RESULTS)), encoding="utf-8")
     except errors.BadInput as error:
         sys.exit(f"ablation: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"ablation: stopped; the runs that finished stand in {RESULTS}")
     print(table.render(HEADERS, rows(runs.read(RESULTS))))
-
-
-def _write_page() -> None:
-    measured = runs.read(RESULTS)
-    made = runs.select(measured, CONFIG, SHORT)[0].environment
-    outputs.write_json(RESULTS, outputs.read_json(RESULTS) | {"machine": made})
-    with outputs.file(PAGE) as partial:
-        partial.write_text(page(measured), encoding="utf-8")
 
 
 def page(measured: Sequence[runs.Run]) -> str:
