@@ -80,6 +80,9 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
     it consists of Keras's own layers. Without validation images the last weights are kept.
 
+    Called in the scope of a `tf.distribute` strategy, it trains on all of its replicas; a batch is
+    shared out among them.
+
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
             in another way than it needs, a GPU that is not there, or a loss that is no longer finite.
@@ -99,13 +102,15 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     _initialize(architecture, network, options, logits, train_records, train_manifest)
     trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen)
 
+    distributed = tf.distribute.get_strategy().experimental_distribute_dataset
+
     def epoch_batches(epoch: int) -> Iterable:
         data = tfrecord.dataset(train_records, train_manifest, params.batch_size, epoch, params.seed)
-        return tfrecord.batches(data, train_records)
+        return tfrecord.batches(distributed(data), train_records)
 
     def val_batches() -> Iterable:
         data = tfrecord.dataset(val_records, val_manifest, VALIDATION_BATCH)
-        return tfrecord.batches(data, val_records)
+        return tfrecord.batches(distributed(data), val_records)
 
     rows = loop.fit(
         trainers,

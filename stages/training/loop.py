@@ -14,6 +14,7 @@ from stages.running import errors, progress
 CHECKED_STEPS = 20  # between two looks at the loss; each waits for the device
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
+Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
 
 
 class Penalty(NamedTuple):
@@ -65,7 +66,12 @@ NOTHING = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
 class Trainer:
     """Holds what the steps need: the network (uint8 images to logits), the one that is tested, which
     may average several looks of the first at an image, the variables to train, their optimizer and
-    the loss."""
+    the loss.
+
+    A step runs on every replica of the `tf.distribute` strategy in whose scope the trainer and its
+    networks were made; without a scope that is one device. Each replica takes its share of a batch,
+    normalizes by the statistics of that share, and applies the gradient of the whole batch's mean loss.
+    """
 
     def __init__(
         self,
@@ -82,15 +88,29 @@ class Trainer:
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
+        self.strategy = tf.distribute.get_strategy()
         optimizer.build(variables)
-        self._train_step = tf.function(self._train, jit_compile=jit, reduce_retracing=True)
-        self._test_step = tf.function(self._test, jit_compile=jit, reduce_retracing=True)
+        self._train_step = self._on_replicas(self._train, jit)
+        self._test_step = self._on_replicas(self._test, jit)
+
+    def _on_replicas(self, step: Step, jit: bool) -> Step:
+        """The step on every replica, and the sums of what they count."""
+        on_one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit else step
+
+        def on_all(images: tf.Tensor, labels: tf.Tensor) -> Totals:
+            each = self.strategy.run(on_one, args=(images, labels))
+            return Totals(*(self.strategy.reduce("SUM", count, axis=None) for count in each))
+
+        return tf.function(on_all, reduce_retracing=True)
 
     def _train(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
             totals = self._totals(labels, logits)
-            cost = totals.loss / totals.images + self.penalty(self.variables)
+            replica = tf.distribute.get_replica_context()
+            images_of_all = replica.all_reduce("SUM", totals.images)
+            share = 1 / replica.num_replicas_in_sync  # the optimizer adds the replicas' gradients
+            cost = totals.loss / images_of_all + share * self.penalty(self.variables)
             scaled = self.optimizer.scale_loss(cost)
         self.optimizer.apply(tape.gradient(scaled, self.variables), self.variables)
         return totals
@@ -116,15 +136,13 @@ class Trainer:
         Raises:
             errors.BadInput: the loss is no longer finite.
         """
-        totals, unshown = NOTHING, 0
+        totals, shown = NOTHING, 0
         with progress.bar(images, label, "images") as bar:
             for step, (pixels, labels, _) in enumerate(batches):
                 totals = totals.add(self._train_step(pixels, labels))
-                unshown += len(labels)
                 if step % CHECKED_STEPS == 0:
-                    _show(bar, totals, unshown, f"{label}, step {step + 1}")
-                    unshown = 0
-            _show(bar, totals, unshown, label)
+                    shown = _show(bar, totals, shown, f"{label}, step {step + 1}")
+            _show(bar, totals, shown, label)
         return totals.means()
 
     def test(self, batches: Batches) -> dict[str, float]:
@@ -152,11 +170,14 @@ def _require_finite(loss: float, where: str) -> None:
         )
 
 
-def _show(bar: progress.Bar, totals: Totals, images: int, where: str) -> None:
+def _show(bar: progress.Bar, totals: Totals, shown: int, where: str) -> int:
+    """Bring the bar, which shows so many images, up to date; how many it shows then."""
     means = totals.means()
     _require_finite(means["loss"], where)
     bar.set_postfix_str(f"loss {means['loss']:.4f}, accuracy {means['accuracy']:.4f}", refresh=False)
-    bar.update(images)
+    images = int(totals.images)
+    bar.update(images - shown)
+    return images
 
 
 def fit(
