@@ -10,14 +10,14 @@ CLASSES = ["airplane", "automobile", "bird"]
 SHAPE = (32, 32, 3)
 
 
-def write(folder: Path, count: int) -> None:
-    """Write `count` training images to `folder`, and a few of the other splits.
+def write(folder: Path, count: int, other: int = len(CLASSES)) -> None:
+    """Write `count` training images to `folder`, and `other` of each other split.
 
     They are noise, from which nothing can be learned, so that gradients stay as large as early in a
     training.
     """
     generator = np.random.default_rng(0)
-    for split, size in {"train": count, "val": len(CLASSES), "test": len(CLASSES)}.items():
+    for split, size in {"train": count, "val": other, "test": other}.items():
         (folder / split).mkdir(parents=True)
         np.save(folder / split / "images.npy", generator.integers(0, 256, (size, *SHAPE), np.uint8))
         np.save(folder / split / "labels.npy", np.arange(size) % len(CLASSES))

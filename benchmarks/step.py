@@ -2,7 +2,6 @@
 
     python -m benchmarks.step                          # five rounds of an epoch each
     python -m benchmarks.step --rounds 3 --steps 20    # a rough look
-    python -m benchmarks.step --losses data/subset     # do they learn alike?
 
 The network is the three-block CNN of configs/cifar10-three-classes.yaml (289,443 parameters) with Adam
 and batches of 128, on the CPU. Each peer is a file in benchmarks/peers/ and a process of its own; they
@@ -28,7 +27,6 @@ PEERS = ["ours", "keras_tutorial", "keras_bfloat16", "pytorch", "pytorch_compile
 CONFIG = Path("configs/cifar10-three-classes.yaml")
 BATCH_SIZE = 128
 EPOCH = 15_000  # images
-LOSS_EPOCHS = 3
 
 Rounds = dict[str, list[dict[str, float]]]  # by peer: loss and seconds of each round
 
@@ -39,7 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
     parser.add_argument("--steps", type=int, help="per round, in place of an epoch's 118")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
-    parser.add_argument("--losses", type=Path, metavar="SUBSET", help="train on these images, show losses")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/step.json"))
     chosen = parser.parse_args(arguments)
     try:
@@ -47,16 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise errors.BadInput(
                 f"expected at least one round of one step, received {chosen.rounds} of {chosen.steps}"
             )
-        _require_torch(chosen.peers)
-        if chosen.losses:
-            _compare_losses(chosen.peers, chosen.losses)
-        else:
-            _compare_speed(chosen.peers, chosen.rounds, chosen.steps, chosen.output)
+        require_torch(chosen.peers)
+        _compare_speed(chosen.peers, chosen.rounds, chosen.steps, chosen.output)
     except errors.BadInput as error:
         sys.exit(f"step: error: {error}")
 
 
-def _require_torch(peers: Sequence[str]) -> None:
+def require_torch(peers: Sequence[str]) -> None:
+    """Whether the peers named can run.
+
+    Raises:
+        errors.BadInput: one needs PyTorch, which is not installed.
+    """
     if any(peer.startswith("pytorch") for peer in peers) and not importlib.util.find_spec("torch"):
         raise errors.BadInput(
             "the PyTorch peers need torch, which is not installed: pip install -r requirements-bench.txt,"
@@ -66,35 +65,21 @@ def _require_torch(peers: Sequence[str]) -> None:
 
 def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output: Path) -> None:
     count = steps * BATCH_SIZE if steps else EPOCH
-    with _folder() as folder:
-        images.write(folder / "subset", count)
-        measured = take_turns(peers, folder, 1 + rounds)
+    with folder(CONFIG) as temporary:
+        images.write(temporary / "subset", count)
+        measured = take_turns(peers, temporary, 1 + rounds)
     seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
     report = {"machine": machine.describe(), **summarize(seconds, count)}
     outputs.write_json(output, report)
     print(render(report))
 
 
-def _compare_losses(peers: Sequence[str], subset: Path) -> None:
-    manifest = outputs.read_json(subset / "train/manifest.json")
-    if tuple(manifest["image_shape"]) != images.SHAPE or len(manifest["classes"]) != len(images.CLASSES):
-        raise errors.BadInput(
-            f"{subset}: expected {len(images.CLASSES)} classes of images {images.SHAPE}, received"
-            f" {len(manifest['classes'])} of {tuple(manifest['image_shape'])}"
-        )
-    with _folder() as folder:
-        (folder / "subset").symlink_to(subset.resolve())
-        measured = take_turns(peers, folder, LOSS_EPOCHS)
-    rows = [[peer, *(f"{each['loss']:.4f}" for each in turns)] for peer, turns in measured.items()]
-    print(table.render(["training loss of", *(f"epoch {i + 1}" for i in range(LOSS_EPOCHS))], rows))
-
-
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def folder(params: Path) -> Iterator[Path]:
     """A temporary folder with the params file in it."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        shutil.copyfile(CONFIG, Path(folder) / "params.yaml")
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+        shutil.copyfile(params, Path(temporary) / "params.yaml")
+        yield Path(temporary)
 
 
 def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
@@ -103,15 +88,34 @@ def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
     Raises:
         errors.BadInput: a process of theirs, or the records stage, ends.
     """
+    with workers(peers, folder) as started:
+        return train(started, rounds)
+
+
+@contextlib.contextmanager
+def workers(peers: Sequence[str], folder: Path) -> Iterator[list[worker.Worker]]:
+    """A process for each peer, to train on `folder`/subset with `folder`/params.yaml.
+
+    Raises:
+        errors.BadInput: the records stage ends.
+    """
     if "ours" in peers:
         _build_records(folder)
-    measured: Rounds = {peer: [] for peer in peers}
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(worker.Worker(peer, folder)) for peer in peers]
-        for number in range(rounds):
-            for each in workers:
-                measured[each.peer].append(each.epoch())
-                print(f"round {number}, {each.peer}: {measured[each.peer][-1]}", file=sys.stderr, flush=True)
+        yield [stack.enter_context(worker.Worker(peer, folder)) for peer in peers]
+
+
+def train(workers: Sequence[worker.Worker], rounds: int) -> Rounds:
+    """So many epochs of each, in turns.
+
+    Raises:
+        errors.BadInput: a process of theirs ends.
+    """
+    measured: Rounds = {each.peer: [] for each in workers}
+    for number in range(rounds):
+        for each in workers:
+            measured[each.peer].append(each.epoch())
+            print(f"round {number}, {each.peer}: {measured[each.peer][-1]}", file=sys.stderr, flush=True)
     return measured
 
 

@@ -1,8 +1,9 @@
 """A process that trains one peer, an epoch each time it is told to go.
 
-`python -m benchmarks.worker PEER FOLDER` builds the network, then answers every line on its
-standard input with one of JSON: {"loss": ..., "seconds": ...}. In between it waits without
-computing, so that several peers can take turns on the same cores.
+`python -m benchmarks.worker PEER FOLDER` builds the network, then answers every line on its standard
+input with one of JSON: "epoch" with {"loss": ..., "seconds": ...}, "test" with {"accuracy": ...} on
+FOLDER/subset/test. In between it waits without computing, so that several peers can take turns on the
+same cores.
 """
 
 import contextlib
@@ -15,6 +16,9 @@ import time
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
+from benchmarks import peer
 from stages.running import errors
 
 
@@ -35,15 +39,28 @@ class Worker:
         Raises:
             errors.BadInput: the process ended instead; with the last lines that it said.
         """
+        return self._ask("epoch")
+
+    def test(self) -> float:
+        """Its accuracy on the test images.
+
+        Raises:
+            errors.BadInput: as of `epoch`.
+        """
+        return self._ask("test")["accuracy"]
+
+    def _ask(self, what: str) -> dict[str, float]:
         answer = ""
         if self.process.stdin and self.process.stdout:
             with contextlib.suppress(BrokenPipeError):
-                print("go", file=self.process.stdin, flush=True)
+                print(what, file=self.process.stdin, flush=True)
             answer = self.process.stdout.readline()
         if not answer:
             self.said.seek(0)
             last = "".join(self.said.readlines()[-15:])
-            raise errors.BadInput(f"peer {self.peer}: expected an epoch, but its process ended:\n{last}")
+            raise errors.BadInput(
+                f"peer {self.peer}: expected an answer to {what!r}, but its process ended:\n{last}"
+            )
         return json.loads(answer)
 
     def __enter__(self) -> Self:
@@ -55,15 +72,26 @@ class Worker:
         self.said.close()
 
 
-def serve(peer: str, folder: Path) -> None:
+def serve(name: str, folder: Path) -> None:
     """Be the worker until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print, too
-    epoch = importlib.import_module(f"benchmarks.peers.{peer}").prepare(folder)
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        loss = epoch()
-        answer = {"loss": loss, "seconds": time.perf_counter() - began}
+    trained = importlib.import_module(f"benchmarks.peers.{name}").prepare(folder)
+    for asked in sys.stdin:
+        tested = asked.strip() == "test"
+        answer = {"accuracy": accuracy(trained, folder)} if tested else _epoch(trained)
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _epoch(trained: peer.Peer) -> dict[str, float]:
+    began = time.perf_counter()
+    loss = trained.epoch()
+    return {"loss": loss, "seconds": time.perf_counter() - began}
+
+
+def accuracy(trained: peer.Peer, folder: Path) -> float:
+    """The share of the images of `folder`/subset/test that it classifies right."""
+    images, labels = (np.load(folder / "subset/test" / f"{name}.npy") for name in ("images", "labels"))
+    return float(np.mean(trained.classify(images) == labels))
 
 
 if __name__ == "__main__":

@@ -66,22 +66,6 @@ def test_pytorch_trains_too(tmp_path):
     assert all(np.isfinite(each["loss"]) for each in turns)
 
 
-def test_losses_are_shown_side_by_side(tmp_path, capsys):
-    images.write(tmp_path / "subset", 150)
-    step.main(["--peers", "ours", "--losses", str(tmp_path / "subset")])
-    head, _, row = capsys.readouterr().out.splitlines()
-    assert head.split()[-2:] == ["epoch", "3"]
-    assert row.split()[0] == "ours" and len(row.split()) == 4
-
-
-def test_images_of_other_classes_are_refused(tmp_path):
-    images.write(tmp_path / "subset", 6)
-    manifest = tmp_path / "subset/train/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"bird"', '"bird", "cat"'))
-    with pytest.raises(SystemExit, match=r"expected 3 classes .* received 4"):
-        step.main(["--peers", "ours", "--losses", str(tmp_path / "subset")])
-
-
 @pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="torch is installed")
 def test_without_torch_the_requirements_file_is_named():
     with pytest.raises(SystemExit, match=r"requirements-bench\.txt"):

@@ -1,11 +1,11 @@
 """The PyTorch peer with its forward and backward passes compiled."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import peer
 from benchmarks.peers import pytorch
 
 
-def prepare(data: Path) -> Callable[[], float]:
-    """A function that trains one epoch on `data`/subset/train and returns its mean loss."""
+def prepare(data: Path) -> peer.Peer:
+    """The network, to be trained on `data`/subset/train."""
     return pytorch.prepare(data, compiled=True)

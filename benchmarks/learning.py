@@ -1,0 +1,93 @@
+"""Does the same network learn alike, whoever trains it, and how long do they take?
+
+    python -m benchmarks.learning [--epochs 10]
+
+The network and the peers are those of benchmarks.step, the images CIFAR-10's airplanes, automobiles and
+birds, all 15,000 of them. Peers take turns, epoch by epoch, and are tested once, after their last.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks import machine, runs, scratch, step, table
+from stages.running import errors, outputs
+
+RESULTS = Path("reports/benchmarks/learning.json")
+EPOCHS = 10  # the tutorial's
+ALL_IMAGES = {"subset.val_fraction": 0, "records.views": 1, "train.epochs": 1}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--peers", nargs="+", choices=step.PEERS, default=step.PEERS)
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.epochs < 1:
+            raise errors.BadInput(f"expected at least one epoch, received {chosen.epochs}")
+        step.require_torch(chosen.peers)
+        with scratch.copy(Path(), scratch.folder()) as copy:
+            document = runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES)
+            YAML(typ="safe").dump(document, copy.tree / "params.yaml")
+            copy.dvc("repro", "subset")
+            report = measure(
+                chosen.peers, copy.tree / "data/subset", copy.tree / "params.yaml", chosen.epochs
+            )
+    except errors.BadInput as error:
+        sys.exit(f"learning: error: {error}")
+    outputs.write_json(RESULTS, report)
+    print(render(report))
+
+
+def measure(peers: Sequence[str], subset: Path, params: Path, epochs: int) -> dict[str, Any]:
+    """Train every peer on a subset's training images: losses and seconds by epoch, test accuracy.
+
+    Args:
+        peers: Of step.PEERS.
+        subset: The subset stage's folder, three classes of images of 32x32x3.
+        params: A params file; its sections records and train are read, for this project alone.
+        epochs: How many.
+
+    Raises:
+        errors.BadInput: a process of theirs, or the records stage, ends.
+    """
+    with step.folder(params) as folder:
+        (folder / "subset").symlink_to(subset.resolve())
+        with step.workers(peers, folder) as workers:
+            measured = step.train(workers, epochs)
+            accuracies = {each.peer: each.test() for each in workers}
+    rows = {
+        peer: {
+            "accuracy": accuracies[peer],
+            "losses": [each["loss"] for each in turns],
+            "seconds": [each["seconds"] for each in turns],
+        }
+        for peer, turns in measured.items()
+    }
+    return {"machine": machine.describe(), "peers": rows}
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report as a table for a terminal."""
+    rows = [
+        [
+            peer,
+            f"{sum(row['seconds']):.1f}",
+            f"{row['accuracy']:.4f}",
+            " ".join(f"{loss:.3f}" for loss in row["losses"]),
+        ]
+        for peer, row in report["peers"].items()
+    ]
+    head = ["training", "seconds", "test accuracy", "training loss, epoch by epoch"]
+    return "\n".join([machine.line(report["machine"]), "", table.render(head, rows)])
+
+
+if __name__ == "__main__":
+    main()
