@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import runs, scratch, table
+from benchmarks import machine, runs, scratch, table
 from stages.reporting import markdown
 from stages.running import errors, outputs
 
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"ablation: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"ablation: stopped; the runs that finished stand in {RESULTS}")
-    print(table.render(HEADERS, rows(runs.read(RESULTS))))
+    print(machine.line(machine.describe()), table.render(HEADERS, rows(runs.read(RESULTS))), sep="\n\n")
 
 
 def page(measured: Sequence[runs.Run]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import runs, scratch, table, tutorials
+from benchmarks import machine, runs, scratch, table, tutorials
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"accuracy: error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"accuracy: stopped; the runs that finished stand in {RESULTS}")
-    print(render(outcomes))
+    print(machine.line(machine.describe()), render(outcomes), sep="\n\n")
     for target in TARGETS:
         if target not in targets:
             print(f"not tried: {target.problem}, {target.reach:.4f} within {target.within:.0f} s")

@@ -74,6 +74,11 @@ def measure(peers: Sequence[str], subset: Path, params: Path, epochs: int) -> di
     return {"machine": machine.describe(), "peers": rows}
 
 
+def read(results: Path) -> dict[str, Any]:
+    """The report in a file; empty if there is no file."""
+    return outputs.read_json(results) if results.is_file() else {}
+
+
 def render(report: dict[str, Any]) -> str:
     """The report as a table for a terminal."""
     rows = [

@@ -4,13 +4,13 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from benchmarks import accuracy, runs, tutorials
+from benchmarks import accuracy, learning, runs, tutorials
 from stages.reporting import figures
 from stages.running import errors, outputs
 
@@ -44,6 +44,12 @@ AS_TRAINED = {
     "fashion-mnist": ("B convolutional, run here", accuracy.FASHION),
     "cifar10": ("C, run here", accuracy.TEN),
 }
+PEERS = {  # A's network
+    "keras_tutorial": "Keras",
+    "keras_bfloat16": "Keras\nbfloat16",
+    "pytorch": "PyTorch",
+    "pytorch_compiled": "PyTorch\ncompiled",
+}
 
 
 def main() -> None:
@@ -51,6 +57,7 @@ def main() -> None:
     try:
         outcomes, raced = accuracy.read(accuracy.RESULTS), runs.read(accuracy.RESULTS)
         measured = [run for run in runs.read(tutorials.RESULTS) if run.config in AS_TRAINED]
+        others = peers(learning.read(learning.RESULTS))
     except errors.BadInput as error:
         sys.exit(f"picture: error: {error}")
     if not outcomes and not measured:
@@ -59,7 +66,9 @@ def main() -> None:
             " neither; run benchmarks.accuracy or benchmarks.tutorials"
         )
     with outputs.file(PICTURE) as partial:
-        drawn = figure(ours(outcomes), [*reproduced(measured), *PUBLISHED], machines([*raced, *measured]))
+        drawn = figure(
+            ours(outcomes), [*reproduced(measured), *others, *PUBLISHED], machines([*raced, *measured])
+        )
         figures.save(drawn, partial)
 
 
@@ -74,6 +83,15 @@ def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
         Point(label, problem, [run.accuracy for run in found], [run.training_seconds for run in found])
         for config, (label, problem) in AS_TRAINED.items()
         if (found := runs.select(measured, config))
+    ]
+
+
+def peers(report: dict[str, Any]) -> list[Point]:
+    """A point for each other way to train A's network that has been measured."""
+    return [
+        Point(PEERS[name], accuracy.THREE, [row["accuracy"]], [sum(row["seconds"])])
+        for name, row in report.get("peers", {}).items()
+        if name in PEERS
     ]
 
 
@@ -95,7 +113,8 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure
         _label(axes, point)
     axes.set(
         title="Test accuracy by seconds of training, compilation included\n"
-        f"filled: this pipeline; hollow: the tutorials' systems\n{where}",
+        "filled: this pipeline; hollow: the tutorials' A, B and C trained by its engine,"
+        f" and A's network by Keras's fit and in PyTorch\n{where}",
         xlabel="seconds of training",
         ylabel="test accuracy",
     )

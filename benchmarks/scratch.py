@@ -33,6 +33,7 @@ class Scratch:
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",  # what is measured, and its targets, are of the CPU
         }
         with self.log.open("wb") as log:
             status = _wait(

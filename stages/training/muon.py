@@ -16,7 +16,8 @@ class Muon(keras.optimizers.SGD):
     Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), in the form of
     airbench94_muon: before each step a kernel is scaled so that its filters have norm 1 in the mean.
     That changes nothing where a batch normalization follows the convolution, and needs one.
-    Keras's own Muon gives kernels of four dimensions to AdamW.
+    Keras's own Muon gives kernels of four dimensions to AdamW. In four epochs on CIFAR-10 it is worth
+    1.8 ± 0.5 points of accuracy over airbench94's SGD (reports/benchmarks/ablation.md).
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -36,9 +37,11 @@ class Muon(keras.optimizers.SGD):
 
 
 def orthogonal(matrix: tf.Tensor) -> tf.Tensor:
-    """The matrix with its singular values drawn to about 1 (0.7 to 1.2), by Newton-Schulz iterations.
+    """The matrix with its singular values drawn towards 1, by Newton-Schulz iterations.
 
-    A quintic polynomial is applied to all singular values at once, in bfloat16 products.
+    A quintic polynomial (Jordan's, of the same source) is applied to all singular values at once, in
+    bfloat16 products. Where the largest is up to four times the smallest, all come out within 0.5 to 1.3;
+    much smaller ones grow, but stay below.
 
     Args:
         matrix: float32 [M, N].

@@ -1,4 +1,9 @@
-"""Optimizers by name, with a learning rate of their own for biases and the last layer."""
+"""Optimizers by name, with a learning rate of their own for biases and the last layer.
+
+Fast biases come from Page, "How to train your ResNet" (2018), by way of airbench (arXiv:2404.00498), whose
+Muon trains the head by a rate of its own, too. In four epochs on CIFAR-10 biases at 600 times the kernels'
+rate are worth 0.2 ± 0.6 points of accuracy, the head at 9 times 0.8 ± 0.4 (reports/benchmarks/ablation.md).
+"""
 
 from typing import Any, Literal
 
