@@ -27,14 +27,14 @@ def subset(tmp_path):
 
 def test_peers_are_trained_in_turns_then_tested(subset, capsys):
     report = learning.measure(PEERS, subset, step.CONFIG, epochs=3)
-    for peer, row in report["peers"].items():
+    for name, row in report["peers"].items():
         assert len(row["seconds"]) == len(row["losses"]) == 3
-        assert row["losses"][-1] < 0.5 * row["losses"][0], peer
+        assert row["losses"][-1] < 0.5 * row["losses"][0], name
         # Whether moving statistics have come far enough to tell the colours apart is another matter.
-        assert row["accuracy"] in [correct / 30 for correct in range(31)], peer
+        assert row["accuracy"] in [correct / 30 for correct in range(31)], name
     turns = [line.split()[2].rstrip(":") for line in capsys.readouterr().err.splitlines()]
     assert turns == PEERS * 3
-    assert all(peer in learning.render(report) for peer in PEERS)
+    assert all(name in learning.render(report) for name in PEERS)
 
 
 def test_accuracy_is_the_share_of_test_images_classified_right(subset):
