@@ -48,7 +48,12 @@ TARGETS = [
         0.98,
         120,
         "cifar10-three-classes-fast",
-        {"subset.val_fraction": 0, "records.views": 12, "train.epochs": 12},
+        {
+            "subset.val_fraction": 0,
+            "records.views": 10,
+            "train.epochs": 10,
+            "train.model.widths": [64, 192, 192],
+        },
     ),
     Target(
         TEN,
