@@ -44,12 +44,7 @@ AS_TRAINED = {
     "fashion-mnist": ("B convolutional, run here", accuracy.FASHION),
     "cifar10": ("C, run here", accuracy.TEN),
 }
-PEERS = {  # A's network
-    "keras_tutorial": "Keras",
-    "keras_bfloat16": "Keras\nbfloat16",
-    "pytorch": "PyTorch",
-    "pytorch_compiled": "PyTorch\ncompiled",
-}
+PEERS = ["keras_tutorial", "keras_bfloat16", "pytorch", "pytorch_compiled"]  # A's network
 
 
 def main() -> None:
@@ -89,7 +84,7 @@ def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
 def peers(report: dict[str, Any]) -> list[Point]:
     """A point for each other way to train A's network that has been measured."""
     return [
-        Point(PEERS[name], accuracy.THREE, [row["accuracy"]], [sum(row["seconds"])])
+        Point("", accuracy.THREE, [row["accuracy"]], [sum(row["seconds"])])
         for name, row in report.get("peers", {}).items()
         if name in PEERS
     ]
@@ -113,8 +108,8 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure
         _label(axes, point)
     axes.set(
         title="Test accuracy by seconds of training, compilation included\n"
-        "filled: this pipeline; hollow: the tutorials' A, B and C trained by its engine,"
-        f" and A's network by Keras's fit and in PyTorch\n{where}",
+        "filled: this pipeline; hollow: the tutorials' systems, A, B and C;"
+        f" without a name: A's network in Keras and PyTorch\n{where}",
         xlabel="seconds of training",
         ylabel="test accuracy",
     )
