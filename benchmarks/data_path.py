@@ -27,7 +27,7 @@ from stages.sources import cache
 
 DEFAULT = Path("params.yaml")
 DIGITS = Path("configs/digits.yaml")
-IMAGES = 13_500  # of the default's training split
+IMAGES = 14_250  # of the default's training split
 FEW_IMAGES = 5_000
 MANY = 10  # times FEW_IMAGES
 READING_BATCH = 250

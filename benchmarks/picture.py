@@ -108,8 +108,8 @@ def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure
         _label(axes, point)
     axes.set(
         title="Test accuracy by seconds of training, compilation included\n"
-        "filled: this pipeline; hollow: the tutorials' systems, A, B and C;"
-        f" without a name: A's network in Keras and PyTorch\n{where}",
+        "filled: this pipeline; hollow: the tutorials' systems, A, B and C;\n"
+        f"hollow without a name: A's network in Keras and PyTorch\n{where}",
         xlabel="seconds of training",
         ylabel="test accuracy",
     )

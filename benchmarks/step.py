@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def require_torch(peers: Sequence[str]) -> None:
-    """Whether the peers named can run.
+    """Refuse peers that cannot run.
 
     Raises:
         errors.BadInput: one needs PyTorch, which is not installed.
