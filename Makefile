@@ -1,7 +1,7 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
-# make bench   measure speed             make bench-full  and the accuracies: hours
+# make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.

@@ -31,6 +31,16 @@ class Usage(NamedTuple):
     said: str  # on both of its outputs
 
 
+def environment() -> dict[str, str]:
+    """Of every process that a benchmark starts: dvc.yaml's `python` is this interpreter, and there is no
+    GPU, since what is measured, and what it should be, are of the CPU."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+
+
 def run(command: Sequence[str | Path], folder: Path) -> Usage:
     """Run a command in a folder.
 
@@ -40,12 +50,10 @@ def run(command: Sequence[str | Path], folder: Path) -> Usage:
     words = list(map(str, command))
     with tempfile.TemporaryFile("w+") as said:
         outer = [sys.executable, "-c", _MEASURE, *words]
-        # dvc.yaml calls its stages' interpreter python.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             outer,
             cwd=folder,
-            env={**os.environ, "PATH": path},
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=said,
             text=True,

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from benchmarks import machine, runs, scratch, step, table
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/learning.json")
 EPOCHS = 10  # the tutorial's
-ALL_IMAGES = {"subset.val_fraction": 0, "records.views": 1, "train.epochs": 1}
+ALL_IMAGES = {"subset.val_fraction": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,8 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise errors.BadInput(f"expected at least one epoch, received {chosen.epochs}")
         step.require_torch(chosen.peers)
         with scratch.copy(Path(), scratch.folder()) as copy:
-            document = runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES)
-            YAML(typ="safe").dump(document, copy.tree / "params.yaml")
+            copy.write_params(runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES))
             copy.dvc("repro", "subset")
             report = measure(
                 chosen.peers, copy.tree / "data/subset", copy.tree / "params.yaml", chosen.epochs
@@ -58,11 +55,11 @@ def measure(peers: Sequence[str], subset: Path, params: Path, epochs: int) -> di
     Raises:
         errors.BadInput: a process of theirs, or the records stage, ends.
     """
-    with step.folder(params) as folder:
+    with step.temporary_folder(params) as folder:
         (folder / "subset").symlink_to(subset.resolve())
-        with step.workers(peers, folder) as workers:
+        with step.started(peers, folder) as workers:
             measured = step.train(workers, epochs)
-            accuracies = {each.peer: each.test() for each in workers}
+            accuracies = {each.name: each.test() for each in workers}
     rows = {
         peer: {
             "accuracy": accuracies[peer],

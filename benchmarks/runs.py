@@ -209,7 +209,7 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
 
 def _reproduce(copy: scratch.Scratch, document: dict) -> Timing:
     """Train in any case, forced past the run cache, and have the rest from there where it is."""
-    YAML(typ="safe").dump(document, copy.tree / "params.yaml")
+    copy.write_params(document)
     copy.dvc("repro", "records")
     found = timing(copy.dvc("repro", "--force", "--single-item", "train"))
     copy.dvc("repro")

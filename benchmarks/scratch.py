@@ -7,9 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from ruamel.yaml import YAML
+
+from benchmarks import child
 from stages.running import errors
 from stages.sources import cache
 
@@ -23,24 +27,22 @@ class Scratch:
     def __init__(self, folder: Path):
         self.tree, self.log = folder / "tree", folder / "log.txt"
 
+    def write_params(self, document: Mapping[str, Any]) -> None:
+        """Have the pipeline run with these params."""
+        YAML(typ="safe").dump(document, self.tree / "params.yaml")
+
     def dvc(self, *arguments: str) -> str:
         """Run `dvc` to its end; return what it and its stages printed.
 
         Raises:
             errors.BadInput: it failed; the message ends with its last lines.
         """
-        environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-            "CUDA_VISIBLE_DEVICES": "-1",  # what is measured, and its targets, are of the CPU
-        }
         with self.log.open("wb") as log:
             status = _wait(
                 subprocess.Popen(
                     [sys.executable, "-m", "dvc", *arguments],
                     cwd=self.tree,
-                    env=environment,
+                    env={**child.environment(), "DVC_NO_ANALYTICS": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

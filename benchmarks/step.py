@@ -65,9 +65,9 @@ def require_torch(peers: Sequence[str]) -> None:
 
 def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output: Path) -> None:
     count = steps * BATCH_SIZE if steps else EPOCH
-    with folder(CONFIG) as temporary:
-        images.write(temporary / "subset", count)
-        measured = take_turns(peers, temporary, 1 + rounds)
+    with temporary_folder(CONFIG) as folder:
+        images.write(folder / "subset", count)
+        measured = take_turns(peers, folder, 1 + rounds)
     seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
     report = {"machine": machine.describe(), **summarize(seconds, count)}
     outputs.write_json(output, report)
@@ -75,11 +75,11 @@ def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output:
 
 
 @contextlib.contextmanager
-def folder(params: Path) -> Iterator[Path]:
+def temporary_folder(params: Path) -> Iterator[Path]:
     """A temporary folder with the params file in it."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        shutil.copyfile(params, Path(temporary) / "params.yaml")
-        yield Path(temporary)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        shutil.copyfile(params, Path(folder) / "params.yaml")
+        yield Path(folder)
 
 
 def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
@@ -88,12 +88,12 @@ def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
     Raises:
         errors.BadInput: a process of theirs, or the records stage, ends.
     """
-    with workers(peers, folder) as started:
-        return train(started, rounds)
+    with started(peers, folder) as workers:
+        return train(workers, rounds)
 
 
 @contextlib.contextmanager
-def workers(peers: Sequence[str], folder: Path) -> Iterator[list[worker.Worker]]:
+def started(peers: Sequence[str], folder: Path) -> Iterator[list[worker.Worker]]:
     """A process for each peer, to train on `folder`/subset with `folder`/params.yaml.
 
     Raises:
@@ -111,11 +111,11 @@ def train(workers: Sequence[worker.Worker], rounds: int) -> Rounds:
     Raises:
         errors.BadInput: a process of theirs ends.
     """
-    measured: Rounds = {each.peer: [] for each in workers}
+    measured: Rounds = {each.name: [] for each in workers}
     for number in range(rounds):
         for each in workers:
-            measured[each.peer].append(each.epoch())
-            print(f"round {number}, {each.peer}: {measured[each.peer][-1]}", file=sys.stderr, flush=True)
+            measured[each.name].append(each.epoch())
+            print(f"round {number}, {each.name}: {measured[each.name][-1]}", file=sys.stderr, flush=True)
     return measured
 
 

@@ -18,19 +18,24 @@ from typing import Self
 
 import numpy as np
 
-from benchmarks import peer
+from benchmarks import child, peer
 from stages.running import errors
 
 
 class Worker:
     """The other end: starts such a process, and ends it with the `with` statement."""
 
-    def __init__(self, peer: str, folder: Path):
-        self.peer = peer
+    def __init__(self, name: str, folder: Path):
+        self.name = name
         self.said = tempfile.TemporaryFile("w+")
-        command = [sys.executable, "-m", "benchmarks.worker", peer, str(folder)]
+        command = [sys.executable, "-m", "benchmarks.worker", name, str(folder)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+            env=child.environment(),
         )
 
     def epoch(self) -> dict[str, float]:
@@ -59,7 +64,7 @@ class Worker:
             self.said.seek(0)
             last = "".join(self.said.readlines()[-15:])
             raise errors.BadInput(
-                f"peer {self.peer}: expected an answer to {what!r}, but its process ended:\n{last}"
+                f"peer {self.name}: expected an answer to {what!r}, but its process ended:\n{last}"
             )
         return json.loads(answer)
 
@@ -76,10 +81,9 @@ def serve(name: str, folder: Path) -> None:
     """Be the worker until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print, too
     trained = importlib.import_module(f"benchmarks.peers.{name}").prepare(folder)
+    tasks = {"epoch": lambda: _epoch(trained), "test": lambda: {"accuracy": accuracy(trained, folder)}}
     for asked in sys.stdin:
-        tested = asked.strip() == "test"
-        answer = {"accuracy": accuracy(trained, folder)} if tested else _epoch(trained)
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(tasks[asked.strip()]()), file=answers, flush=True)
 
 
 def _epoch(trained: peer.Peer) -> dict[str, float]:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests import test_train, tiny
+from tests import test_models, test_train, tiny
 
 # Logical devices can only be made before TensorFlow's first operation: in a process of their own.
 SCRIPT = """
@@ -26,17 +26,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 """
 SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
-AIRBENCH = {
-    "name": "airbench",
-    "widths": [4, 6],
-    "activation": "relu",
-    "whiten": True,
-    "whitening_bias": True,
-    "identity": True,
-    "batch_norm_momentum": 0.6,
-    "logit_scale": 0.2,
-    "dropout": 0.0,
-}
+AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"]}
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +40,7 @@ def on_two_replicas(records, folder, **changes):
     command = [sys.executable, "-c", SCRIPT, records, folder, params]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "24.0 of 24.0 images" in ended.stderr  # both replicas' shares
     return folder
 
 

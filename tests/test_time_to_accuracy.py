@@ -120,6 +120,13 @@ def test_the_picture_names_every_system_within_its_bounds(tmp_path):
         assert figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max)
 
 
+def test_others_with_the_same_network_stand_at_all_their_seconds():
+    row = {"accuracy": 0.9, "losses": [1.0, 0.5], "seconds": [20.0, 10.0]}
+    (point,) = picture.peers({"peers": {"ours": row, "pytorch": row}})
+    assert point.place == (30.0, 0.9)
+    assert not picture.peers({})
+
+
 def test_ours_are_filled_and_joined_and_theirs_hollow(tmp_path):
     (axes,) = drawn(tmp_path).axes
     joined = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
