@@ -85,7 +85,8 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
 
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
-            in another way than it needs, a GPU that is not there, or a loss that is no longer finite.
+            in another way than it needs, a GPU that is not there, fewer images in a last batch than
+            replicas, or a loss that is no longer finite.
     """
     architecture, options = _architecture(params.model)
     train_manifest, val_manifest = (tfrecord.read_manifest(folder) for folder in (train_records, val_records))
@@ -102,6 +103,8 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     _initialize(architecture, network, options, logits, train_records, train_manifest)
     trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen)
 
+    _require_images_for_replicas(train_manifest["count"], params.batch_size)
+    _require_images_for_replicas(val_manifest["count"], VALIDATION_BATCH)
     distributed = tf.distribute.get_strategy().experimental_distribute_dataset
 
     def epoch_batches(epoch: int) -> Iterable:
@@ -155,6 +158,16 @@ def _require_normalization(architecture: ModuleType, name: str, received: str) -
         raise errors.BadInput(
             f"{name} expects records with normalize: {expected}, received {received};"
             f" set records.normalize to {expected}"
+        )
+
+
+def _require_images_for_replicas(images: int, batch_size: int) -> None:
+    """oneDNN's convolutions fail on a replica's empty share of a batch."""
+    replicas, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
+    if 0 < last < replicas:
+        raise errors.BadInput(
+            f"expected a last batch of at least one image for each of {replicas} replicas, received {last} of"
+            f" {images} images in batches of {batch_size}; change train.batch_size or subset.val_fraction"
         )
 
 

@@ -1,5 +1,6 @@
 """The train stage in the scope of a tf.distribute strategy of two replicas on the CPU."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -7,22 +8,53 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from stages.inputs import tfrecord
 from tests import test_models, test_train, tiny
 
 # Logical devices can only be made before TensorFlow's first operation: in a process of their own.
-SCRIPT = """
+TWO_REPLICAS = """
 import json, sys
 from pathlib import Path
+import keras
 import tensorflow as tf
-from stages import train
 
-records, folder, params = Path(sys.argv[1]), Path(sys.argv[2]), train.Params(**json.loads(sys.argv[3]))
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.set_visible_devices([], "GPU")
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+"""
+TRAIN = """
+from stages import train
+
+records, folder, params = Path(sys.argv[1]), Path(sys.argv[2]), train.Params(**json.loads(sys.argv[3]))
+with strategy.scope():
     train.train(params, records / "train", records / "val", folder / "model", folder / "history.csv")
+"""
+DROP = """
+from stages.training import dropout
+
+with strategy.scope():
+    layer = dropout.Dropout(0.5, seed=1)
+ones = tf.ones([1000])
+for _ in range(2):
+    each = strategy.run(tf.function(lambda: layer(ones, training=True)))
+    print(json.dumps([kept.numpy().tolist() for kept in strategy.experimental_local_results(each)]))
+"""
+COMPILE = """
+from stages.training import loop
+
+with strategy.scope():
+    pixels = keras.Input((2,), dtype="uint8")
+    network = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Rescaling(1 / 255)(pixels)))
+    optimizer, penalty = keras.optimizers.SGD(0.1), loop.Penalty(0.0, 0.0)
+    trainer = loop.Trainer(
+        network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=True
+    )
+    data = tf.data.Dataset.from_tensors((tf.zeros([4, 2], tf.uint8), [0, 1, 1, 1], [0, 1, 2, 3]))
+    batches = strategy.experimental_distribute_dataset(data)
+    print(json.dumps(trainer.train_epoch(batches, 4, "epoch 1")))
 """
 SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
@@ -35,13 +67,24 @@ def records(tmp_path_factory):
     return tiny.build_records(folder, tiny.subset(folder / "arrays"))
 
 
+def run(script, *arguments):
+    command = [sys.executable, "-c", TWO_REPLICAS + script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 def on_two_replicas(records, folder, **changes):
-    params = json.dumps(test_train.PARAMS | changes)
-    command = [sys.executable, "-c", SCRIPT, records, folder, params]
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = run(TRAIN, records, folder, json.dumps(test_train.PARAMS | changes))
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert "24.0 of 24.0 images" in ended.stderr  # both replicas' shares
     return folder
+
+
+def val_loss(records, folder):
+    """Of the saved model, on the images it was validated on."""
+    manifest = tfrecord.read_manifest(records / "val")
+    ((pixels, labels, _),) = tfrecord.dataset(records / "val", manifest, manifest["count"])
+    probabilities = test_train.load(folder)(pixels)
+    return float(tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities)))
 
 
 @pytest.mark.parametrize("changes", [{}, {"l2": 0.1}, {"batch_size": 5}])
@@ -57,8 +100,27 @@ def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
         np.testing.assert_allclose(its, mine, rtol=1e-4, atol=1e-6)
 
 
-def test_the_fast_recipe_learns_on_two_replicas(records, tmp_path):
-    folder = on_two_replicas(records, tmp_path, model=AIRBENCH, optimizer=MUON, epochs=4)
-    losses = test_train.history(folder)["loss"]
-    assert losses.iloc[-1] < losses.iloc[0]
+def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validated(records, tmp_path):
+    # 24 images in batches of 7: the replicas' shares differ.
+    folder = on_two_replicas(records, tmp_path, model=AIRBENCH, optimizer=MUON, epochs=4, batch_size=7)
+    history = test_train.history(folder)
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     assert all(np.isfinite(weights).all() for weights in test_train.load(folder).get_weights())
+    best = history["val_accuracy"].argmax()
+    assert val_loss(records, folder) == pytest.approx(history["val_loss"][best], rel=1e-3)
+
+
+def test_a_last_batch_that_leaves_a_replica_without_an_image_is_refused(records, tmp_path):
+    ended = run(TRAIN, records, tmp_path, json.dumps(test_train.PARAMS | {"batch_size": 23}))
+    assert "each of 2 replicas, received 1 of 24 images in batches of 23" in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_replicas_drop_apart_from_each_other():
+    draws = np.array([json.loads(line) for line in run(DROP).stdout.splitlines()]).reshape(4, 1000)
+    for mine, its in itertools.combinations(draws > 0, 2):
+        assert (mine & its).mean() == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_step_that_one_replica_would_compile_runs_on_two():
+    assert json.loads(run(COMPILE).stdout)["loss"] == pytest.approx(np.log(2), rel=0.2)

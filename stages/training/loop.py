@@ -94,8 +94,13 @@ class Trainer:
         self._test_step = self._on_replicas(self._test, jit)
 
     def _on_replicas(self, step: Step, jit: bool) -> Step:
-        """The step on every replica, and the sums of what they count."""
-        on_one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit else step
+        """The step on every replica, and the sums of what they count.
+
+        Several are not compiled: MirroredStrategy adds up gradients outside of a replica's function,
+        which XLA would have to compile whole.
+        """
+        compiled = jit and self.strategy.num_replicas_in_sync == 1
+        on_one = tf.function(step, jit_compile=True, reduce_retracing=True) if compiled else step
 
         def on_all(images: tf.Tensor, labels: tf.Tensor) -> Totals:
             each = self.strategy.run(on_one, args=(images, labels))

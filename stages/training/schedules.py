@@ -13,8 +13,8 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Up to `peak` in equal steps over the warm-up, then along `shape` towards `final_fraction` of it.
 
     The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983) without restarts. Keras's
-    own CosineDecay can warm up; its other schedules cannot. With Muon the linear one does best without a
-    warm-up: one epoch of four costs 0.5 ± 0.5 points (reports/benchmarks/ablation.md).
+    own CosineDecay can warm up; its other schedules cannot. With Muon a warm-up gains nothing: one epoch
+    of four costs 0.5 ± 0.5 points (reports/benchmarks/ablation.md).
 
     Args:
         peak: The highest learning rate.
