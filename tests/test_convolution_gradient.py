@@ -40,6 +40,7 @@ def assert_same(found, expected, tolerance):
         ((6, 3, 3, 104), "same", convolution_gradient.by_matrix_products),
         ((6, 1, 1, 104), "same", convolution_gradient.by_matrix_products),
         ((6, 2, 5, 104), "same", convolution_gradient.by_matrix_products),
+        ((6, 6, 6, 64), "same", convolution_gradient.by_matrix_products),
         ((6, 7, 6, 104), "valid", convolution_gradient.by_matrix_products),
         ((6, 3, 3, 104), "valid", convolution_gradient.by_matrix_products),
         ((6, 7, 7, 50), "same", None),

@@ -58,7 +58,7 @@ with strategy.scope():
 """
 SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
-AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"]}
+AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import numpy as np
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import batch_norm, convolution_gradient
+from stages.training import batch_norm, convolution_gradient, smooth_activation
 
 PATCH = 2  # height and width in pixels of the whitened patches
 WHITENING = "whitening"  # the layer's name
@@ -61,7 +61,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     whitening = convolution_gradient.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
     x = whitening(inputs)
     whitening.kernel.trainable = not options.whiten
-    x = keras.layers.Activation(options.activation)(x)
+    x = smooth_activation.Activation(options.activation)(x)
     for width in options.widths:
         x = _convolution(width)(x)
         x = keras.layers.MaxPooling2D(2)(x)
@@ -117,4 +117,4 @@ def _convolution(width: int) -> keras.layers.Layer:
 def _normalized(x: keras.KerasTensor, options: Options) -> keras.KerasTensor:
     momentum = options.batch_norm_momentum
     x = batch_norm.BatchNormalization(momentum=momentum, epsilon=1e-5, scale=False)(x)
-    return keras.layers.Activation(options.activation)(x)
+    return smooth_activation.Activation(options.activation)(x)

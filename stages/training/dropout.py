@@ -39,7 +39,5 @@ def _of_replica(seed: tf.Tensor) -> tf.Tensor:
 def _random_bytes(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Uniform uint8 of a shape, a function of the seed alone."""
     count = tf.reduce_prod(shape)
-    words = tf.random.stateless_uniform(
-        [(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64
-    )
+    words = tf.random.stateless_uniform([(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64)
     return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], shape)
