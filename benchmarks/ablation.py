@@ -24,6 +24,7 @@ SHORT = {
     "subset.val_fraction": 0.2,
     "records.views": 4,
     "train.epochs": 4,
+    "train.model.activation": "relu",
     "train.model.widths": [32, 64, 64],
     "train.test_time_views": 2,
 }

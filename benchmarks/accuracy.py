@@ -65,6 +65,7 @@ TARGETS = [
             "records.views": 1,
             "train.epochs": 1,
             "train.model.widths": [32, 64, 64],
+            "train.model.activation": "relu",
         },
     ),
     Target(
@@ -72,9 +73,14 @@ TARGETS = [
         0.90,
         120,
         "cifar10-best",
-        {"records.views": 4, "train.epochs": 4, "train.model.widths": [32, 128, 128]},
+        {
+            "records.views": 4,
+            "train.epochs": 4,
+            "train.model.widths": [32, 128, 128],
+            "train.model.activation": "relu",
+        },
     ),
-    Target(TEN, 0.94, 360, "cifar10-best", {}),
+    Target(TEN, 0.94, 360, "cifar10-best", {"subset.val_fraction": 0}),
     Target(
         FASHION,
         0.94,
