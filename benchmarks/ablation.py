@@ -100,7 +100,8 @@ def page(measured: Sequence[runs.Run]) -> str:
 def rows(measured: Sequence[runs.Run]) -> list[list[str]]:
     """A row per part that has been measured: accuracy without it, what that changes in percentage points,
     and the seconds of an epoch."""
-    by_name = {name: runs.select(measured, CONFIG, {**SHORT, **part}) for name, part in PARTS.items()}
+    ways = {name: runs.effective(Path(), CONFIG, {**SHORT, **part}) for name, part in PARTS.items()}
+    by_name = {name: runs.select(measured, CONFIG, way) for name, way in ways.items()}
     whole = {run.seed: run.val_accuracy for run in by_name["nothing"]}
     return [_row(name, found, whole) for name, found in by_name.items() if found]
 

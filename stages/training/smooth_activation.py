@@ -38,9 +38,9 @@ CURVES: dict[str, tuple[Curve, Curve]] = {"silu": (_silu, _silu_slope), "gelu": 
 class Activation(keras.layers.Activation):
     """Keras's activation; SiLU and GELU (exact, by the error function) through XLA.
 
-    TensorFlow's kernels are compiled for processors of 2013, XLA's for the one at hand, and the gradient
-    of SiLU takes ten of the former. On two CPU cores with AMX SiLU and its gradient take 7 ms for
-    [500, 15, 15, 64] in bfloat16 in place of 29, GELU 7 in place of 62.
+    TensorFlow's kernels are compiled for processors without AVX2, XLA's for the one at hand, and a
+    gradient takes several of the former. On two CPU cores with AMX SiLU and its gradient take 7 ms for
+    [500, 15, 15, 64] in bfloat16 in place of 29, GELU's 7 in place of 62.
     """
 
     stock = keras.layers.Activation
