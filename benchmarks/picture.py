@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks import accuracy, learning, runs, tutorials
@@ -97,7 +98,7 @@ def machines(measured: Sequence[runs.Run]) -> str:
 
 def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure:
     """Ours filled and joined by problem, theirs hollow; bars of one standard deviation."""
-    drawn = Figure(figsize=(9, 5.5), layout="constrained")
+    drawn = Figure(figsize=(9, 5.5), layout=ConstrainedLayoutEngine(h_pad=0.1))
     axes = drawn.subplots()
     axes.set_xscale("log")
     for problem in STYLES:
