@@ -31,6 +31,7 @@ class Point(NamedTuple):
     problem: str
     accuracies: Sequence[float]
     seconds: Sequence[float]
+    align: str = "center"  # of the label, to the point
 
     @property
     def place(self) -> tuple[float, float]:
@@ -40,10 +41,10 @@ class Point(NamedTuple):
 
 PUBLISHED = [Point("A as published,\non its author's CPU", accuracy.THREE, [0.883], [10 * 134])]
 AS_TRAINED = {
-    "cifar10-three-classes": ("A, run here", accuracy.THREE),
-    "fashion-mnist-dense": ("B dense, run here", accuracy.FASHION),
-    "fashion-mnist": ("B convolutional, run here", accuracy.FASHION),
-    "cifar10": ("C, run here", accuracy.TEN),
+    "cifar10-three-classes": ("A, run here", accuracy.THREE, "left"),
+    "fashion-mnist-dense": ("B dense, run here", accuracy.FASHION, "right"),  # the two are neighbours
+    "fashion-mnist": ("B convolutional, run here", accuracy.FASHION, "center"),
+    "cifar10": ("C, run here", accuracy.TEN, "center"),
 }
 
 
@@ -75,8 +76,8 @@ def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
 def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
     """A point for each tutorial's own system that has been run here."""
     return [
-        Point(label, problem, [run.accuracy for run in found], [run.training_seconds for run in found])
-        for config, (label, problem) in AS_TRAINED.items()
+        Point(label, problem, [run.accuracy for run in found], [run.training_seconds for run in found], align)
+        for config, (label, problem, align) in AS_TRAINED.items()
         if (found := runs.select(measured, config))
     ]
 
@@ -158,7 +159,7 @@ def _label(axes: Axes, point: Point) -> None:
         point.place,
         xytext=(0, -9),
         textcoords="offset points",
-        ha="center",
+        ha=point.align,
         va="top",
         fontsize=9,
         color=STYLES[point.problem][0],
