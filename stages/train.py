@@ -5,11 +5,12 @@ the learning curves' numbers.
 """
 
 import importlib
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,7 +20,18 @@ import tensorflow as tf
 
 from stages.inputs import tfrecord
 from stages.running import command, errors, outputs, paramfile
-from stages.training import hardware, loop, optimizers, portable, saving, schedules, summary, views
+from stages.training import (
+    hardware,
+    loop,
+    max_pooling,
+    optimizers,
+    portable,
+    resident,
+    saving,
+    schedules,
+    summary,
+    views,
+)
 
 MODELS = Path(__file__).parent / "models"
 BACKBONE = "backbone"  # the name of a model's pretrained part
@@ -59,6 +71,7 @@ class Params(paramfile.Section):
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
+    resident: bool | Literal["auto"]
     deterministic: bool
     seed: paramfile.Seed
 
@@ -101,25 +114,24 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
     logits, tested, classifier = _with_pixels_in(network, train_manifest, params.test_time_views)
     _initialize(architecture, network, options, logits, train_records, train_manifest)
-    trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen)
-
+    execution = _execution(params, chosen.device, network, train_manifest)
+    trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen, execution)
     _require_images_for_replicas(train_manifest["count"], params.batch_size)
     _require_images_for_replicas(val_manifest["count"], VALIDATION_BATCH)
-    distributed = tf.distribute.get_strategy().experimental_distribute_dataset
-
-    def epoch_batches(epoch: int) -> Iterable:
-        data = tfrecord.dataset(train_records, train_manifest, params.batch_size, epoch, params.seed)
-        return tfrecord.batches(distributed(data), train_records)
-
-    def val_batches() -> Iterable:
-        data = tfrecord.dataset(val_records, val_manifest, VALIDATION_BATCH)
-        return tfrecord.batches(distributed(data), val_records)
-
+    epochs: Callable[[int], Any]
+    if execution == "resident":
+        epochs = resident.prepare(
+            trainers, train_records, train_manifest, params.epochs, params.seed, chosen.device
+        )
+    else:
+        epochs = _streamed(train_records, train_manifest, params.batch_size, params.epochs, params.seed)
     rows = loop.fit(
         trainers,
-        epoch_batches,
+        epochs,
         train_manifest["count"],
-        val_batches if val_manifest["count"] else None,
+        _streamed(val_records, val_manifest, VALIDATION_BATCH, params.epochs)
+        if val_manifest["count"]
+        else None,
         params.patience,
     )
     saved = portable.with_stock_layers(classifier)
@@ -130,6 +142,34 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         outputs.write_json(partial / "training.json", _settings(params, train_manifest, val_manifest))
     with outputs.file(history) as partial:
         pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
+
+
+def _execution(params: Params, device: str, network: keras.Model, manifest: dict[str, Any]) -> loop.Execution:
+    """How steps run: on a GPU compiled, and where there is room for it with the images beside them."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    is_refused = params.deterministic and max_pooling.is_refused(network)
+    if params.resident is True and (is_refused or replicas > 1):
+        reason = f"{network.name} has a max-pooling that XLA compiles only without train.deterministic"
+        raise errors.BadInput(
+            "train.resident is true, which expects one device and a model that XLA compiles, but"
+            f" {reason if is_refused else f'there are {replicas} replicas'}; set it to auto"
+        )
+    has_room = resident.size(manifest, params.epochs) <= resident.LARGEST and replicas == 1
+    if is_refused or (device == "cpu" and params.resident is not True):
+        return "stepwise"
+    if params.resident is True or (params.resident == "auto" and has_room):
+        return "resident"
+    return "compiled"
+
+
+def _streamed(
+    records: Path, manifest: dict[str, Any], batch_size: int, epochs: int, seed: int = 0
+) -> Callable[[int], Iterable]:
+    """Gives an epoch's batches as they are read, shared out among the replicas; epochs come in order."""
+    data = tfrecord.dataset(records, manifest, batch_size, range(epochs), seed)
+    distributed = tf.distribute.get_strategy().experimental_distribute_dataset(data)
+    batches = tfrecord.batches(distributed, records)
+    return lambda epoch: itertools.islice(batches, math.ceil(manifest["count"] / batch_size))
 
 
 def _settings(params: Params, train: dict[str, Any], val: dict[str, Any]) -> dict[str, Any]:
@@ -212,6 +252,7 @@ def _trainers(
     tested: keras.Model,
     images: int,
     chosen: hardware.Hardware,
+    execution: loop.Execution,
 ) -> list[loop.Trainer]:
     """The trainer of each epoch: of what surrounds the backbone for the first, of everything after."""
     steps = math.ceil(images / params.batch_size)  # per epoch
@@ -220,8 +261,11 @@ def _trainers(
 
     def trainer(variables: list[keras.Variable], schedule: schedules.WarmupThenDecay) -> loop.Trainer:
         optimizer = optimizers.build(params.optimizer, schedule, chosen.precision, network)
-        penalty, jit = loop.Penalty(params.l1, params.l2), chosen.device == "gpu"
-        return loop.Trainer(logits, tested, variables, optimizer, params.label_smoothing, penalty, jit)
+        penalty, jit = loop.Penalty(params.l1, params.l2), execution != "stepwise"
+        common = logits, tested, variables, optimizer, params.label_smoothing, penalty, jit
+        if execution == "resident":
+            return resident.Trainer(*common, batch_size=params.batch_size)
+        return loop.Trainer(*common)
 
     whole = schedules.WarmupThenDecay(
         peak=peak * (params.fine_tuning.learning_rate_scale if head_epochs else 1.0),

@@ -37,7 +37,7 @@ def batches(flipped=False):
         yield tuple(map(tf.constant, (images[block], labels[block].astype(np.int32), np.arange(BATCH))))
 
 
-def fit(trainer, epochs, train=lambda epoch: batches(), val=batches, patience=None):
+def fit(trainer, epochs, train=lambda epoch: batches(), val=lambda epoch: batches(), patience=None):
     return loop.fit([trainer] * epochs, train, IMAGES, val, patience)
 
 
@@ -136,7 +136,7 @@ def test_only_the_variables_of_a_trainer_are_trained_and_each_epoch_has_its_own(
     )
     seen = []
 
-    def val():
+    def val(epoch):
         seen.append((kernel.numpy().any(), bias.numpy()[0]))
         return batches()
 

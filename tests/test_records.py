@@ -22,7 +22,7 @@ def built(tmp_path_factory, arrays):
 
 def read(split, epoch=0):
     """Images, labels and positions of one epoch of a split's folder."""
-    dataset = tfrecord.dataset(split, tfrecord.read_manifest(split), 6, epoch)
+    dataset = tfrecord.dataset(split, tfrecord.read_manifest(split), 6, [epoch])
     batches = tfrecord.batches(dataset, split)
     return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
 

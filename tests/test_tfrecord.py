@@ -48,7 +48,7 @@ def write_some(folder, count=40, **layout):
 
 
 def read(folder, batch_size=7, **choice):
-    """All batches of an epoch, as arrays."""
+    """All batches of one epoch or several, as arrays."""
     dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), batch_size, **choice)
     return [tuple(part.numpy() for part in batch) for batch in tfrecord.batches(dataset, folder)]
 
@@ -88,7 +88,7 @@ def test_a_split_of_no_images_has_no_batches(tmp_path):
 def test_an_epoch_does_not_wait_for_autotuning_to_end(tmp_path):
     folder = write_some(tmp_path / "train", views=2)
     for epoch in (0, 2):
-        dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7, epoch)
+        dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7, [epoch])
         assert dataset.options().autotune.enabled is False
 
 
@@ -106,7 +106,9 @@ def test_equal_arrays_give_equal_bytes_whatever_their_layout_and_integers():
 @pytest.mark.parametrize("epoch", range(7))
 def test_every_epoch_holds_every_image_once_with_its_pixels_and_label(tmp_path, epoch):
     folder = write_some(tmp_path / "train", shards=3, views=2)
-    images, labels, places = (np.concatenate(part) for part in zip(*read(folder, epoch=epoch), strict=True))
+    images, labels, places = (
+        np.concatenate(part) for part in zip(*read(folder, epochs=[epoch]), strict=True)
+    )
     assert sorted(places) == list(range(100, 140))
     np.testing.assert_array_equal(images, np.broadcast_to(places[:, None, None, None], images.shape))
     np.testing.assert_array_equal(labels, places % 7)
@@ -116,21 +118,29 @@ def test_the_first_round_reads_one_view_after_the_other_front_to_back(tmp_path):
     folder = write_some(tmp_path / "train", shards=3, views=3)
     for view in range(3):
         expected = np.roll(np.arange(100, 140), -view).tolist()
-        assert positions(folder, epoch=view, seed=5) == expected
+        assert positions(folder, epochs=[view], seed=5) == expected
+
+
+def test_epochs_follow_each_other_and_share_no_batch(tmp_path):
+    folder = write_some(tmp_path / "train", shards=3, views=2)
+    together = [batch[2].tolist() for batch in read(folder, epochs=range(5), seed=3)]
+    apart = [batch[2].tolist() for epoch in range(5) for batch in read(folder, epochs=[epoch], seed=3)]
+    assert together == apart
+    assert [len(batch) for batch in together] == [7, 7, 7, 7, 7, 5] * 5
 
 
 def test_later_rounds_come_in_other_orders_that_the_seed_repeats(tmp_path):
     folder = write_some(tmp_path / "train", shards=3, views=2)
-    rounds = [positions(folder, epoch=epoch, seed=1) for epoch in (0, 2, 4, 6)]
+    rounds = [positions(folder, epochs=[epoch], seed=1) for epoch in (0, 2, 4, 6)]
     assert len({tuple(order) for order in rounds}) == 4
-    assert positions(folder, epoch=4, seed=1) == rounds[2]
-    assert positions(folder, epoch=4, seed=2) != rounds[2]
+    assert positions(folder, epochs=[4], seed=1) == rounds[2]
+    assert positions(folder, epochs=[4], seed=2) != rounds[2]
 
 
 def test_a_later_round_reads_the_same_view_again(tmp_path):
     folder = write_some(tmp_path / "train", views=2, per_record=20)
-    firsts = {tuple(places) for places in np.reshape(positions(folder, epoch=3), (2, 20))}
-    assert firsts == {tuple(places) for places in np.reshape(positions(folder, epoch=1), (2, 20))}
+    firsts = {tuple(places) for places in np.reshape(positions(folder, epochs=[3]), (2, 20))}
+    assert firsts == {tuple(places) for places in np.reshape(positions(folder, epochs=[1]), (2, 20))}
 
 
 def test_a_folder_without_a_manifest_is_bad_input(tmp_path):

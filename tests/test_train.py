@@ -35,6 +35,7 @@ PARAMS: dict[str, Any] = {
     "patience": None,
     "device": "cpu",
     "precision": "float32",
+    "resident": "auto",
     "deterministic": True,
     "seed": 0,
 }

@@ -13,6 +13,8 @@ from stages.inputs import tfrecord
 from stages.running import paramfile
 from stages.training import hardware
 
+MOST_EPOCHS = 1000  # that a benchmark may ask for
+
 
 def prepare(data: Path) -> peer.Peer:
     """The network, to be trained on `data`/records/train.
@@ -30,14 +32,13 @@ def prepare(data: Path) -> peer.Peer:
     architecture, options = train._architecture(params.model)
     network = architecture.build(manifest["image_shape"], len(manifest["classes"]), options)
     logits, tested, classifier = train._with_pixels_in(network, manifest, params.test_time_views)
-    trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen)
-    epochs = itertools.count()
+    trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen, "stepwise")
+    batches = train._streamed(records, manifest, params.batch_size, MOST_EPOCHS, params.seed)
+    numbers = itertools.count()
 
     def epoch() -> float:
-        number = next(epochs)
-        dataset = tfrecord.dataset(records, manifest, params.batch_size, number, params.seed)
-        batches = tfrecord.batches(dataset, records)
-        return trainer.train_epoch(batches, manifest["count"], f"epoch {number + 1}")["loss"]
+        number = next(numbers)
+        return trainer.train_epoch(batches(number), manifest["count"], f"epoch {number + 1}")["loss"]
 
     def classify(images: np.ndarray) -> np.ndarray:
         return classifier.predict(images, verbose=0).argmax(axis=1)

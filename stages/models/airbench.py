@@ -19,7 +19,7 @@ import numpy as np
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import batch_norm, convolution_gradient, smooth_activation
+from stages.training import batch_norm, convolution_gradient, max_pooling, smooth_activation
 
 PATCH = 2  # height and width in pixels of the whitened patches
 WHITENING = "whitening"  # the layer's name
@@ -65,7 +65,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     x = smooth_activation.Activation(options.activation)(x)
     for width in options.widths:
         x = _convolution(width)(x)
-        x = keras.layers.MaxPooling2D(2)(x)
+        x = max_pooling.MaxPooling2D(2)(x)
         x = _normalized(x, options)
         x = _convolution(width)(x)
         x = _normalized(x, options)

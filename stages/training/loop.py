@@ -2,18 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from stages.running import errors, progress
-
-CHECKED_STEPS = 20  # between two looks at the loss; each waits for the device
+from stages.training import xla
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
+Execution = Literal["stepwise", "compiled", "resident"]  # operation by operation; a step, an epoch by XLA
 Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
 
 
@@ -73,6 +73,8 @@ class Trainer:
     normalizes by the statistics of that share, and applies the gradient of the whole batch's mean loss.
     """
 
+    checked_pieces = 20  # of an epoch, between two looks at the loss; each waits for the device
+
     def __init__(
         self,
         network: keras.Model,
@@ -100,7 +102,7 @@ class Trainer:
         which XLA would have to compile whole.
         """
         compiled = jit and self.strategy.num_replicas_in_sync == 1
-        on_one = tf.function(step, jit_compile=True, reduce_retracing=True) if compiled else step
+        on_one = xla.compiled(step) if compiled else step
 
         def on_all(images: tf.Tensor, labels: tf.Tensor) -> Totals:
             each = self.strategy.run(on_one, args=(images, labels))
@@ -135,20 +137,25 @@ class Trainer:
             tf.cast(tf.shape(labels)[0], tf.float32),
         )
 
-    def train_epoch(self, batches: Batches, images: int, label: str) -> dict[str, float]:
-        """One pass over `images` images; returns what they were like while it went.
+    def train_epoch(self, epoch: Any, images: int, label: str) -> dict[str, float]:
+        """One pass over `images` images, an epoch's batches; returns what they were like while it went.
 
         Raises:
             errors.BadInput: the loss is no longer finite.
         """
         totals, shown = NOTHING, 0
         with progress.bar(images, label, "images") as bar:
-            for step, (pixels, labels, _) in enumerate(batches):
-                totals = totals.add(self._train_step(pixels, labels))
-                if step % CHECKED_STEPS == 0:
-                    shown = _show(bar, totals, shown, f"{label}, step {step + 1}")
+            for number, piece in enumerate(self._pieces(epoch)):
+                totals = totals.add(piece)
+                if number % self.checked_pieces == 0:
+                    shown = _show(bar, totals, shown, label)
             _show(bar, totals, shown, label)
         return totals.means()
+
+    def _pieces(self, epoch: Any) -> Iterator[Totals]:
+        """Train on an epoch, piece by piece: here batch by batch of `Batches`."""
+        for pixels, labels, _ in epoch:
+            yield self._train_step(pixels, labels)
 
     def test(self, batches: Batches) -> dict[str, float]:
         """What the network as it is gives, under "val_" names."""
@@ -175,21 +182,20 @@ def _require_finite(loss: float, where: str) -> None:
         )
 
 
-def _show(bar: progress.Bar, totals: Totals, shown: int, where: str) -> int:
+def _show(bar: progress.Bar, totals: Totals, shown: int, label: str) -> int:
     """Bring the bar, which shows so many images, up to date; how many it shows then."""
-    means = totals.means()
-    _require_finite(means["loss"], where)
+    means, images = totals.means(), int(totals.images)
+    _require_finite(means["loss"], f"{label}, after {images} images")
     bar.set_postfix_str(f"loss {means['loss']:.4f}, accuracy {means['accuracy']:.4f}", refresh=False)
-    images = int(totals.images)
     bar.update(images - shown)
     return images
 
 
 def fit(
     trainers: Sequence[Trainer],
-    train: Callable[[int], Batches],
+    train: Callable[[int], Any],
     images: int,
-    val: Callable[[], Batches] | None,
+    val: Callable[[int], Batches] | None,
     patience: int | None,
 ) -> list[dict[str, float]]:
     """Train with one trainer per epoch, all of one network; leave it with its best weights by
@@ -197,9 +203,9 @@ def fit(
 
     Args:
         trainers: The trainer of each epoch.
-        train: Gives the batches of an epoch, counted from 0.
+        train: Gives an epoch, counted from 0, as the trainers take it: `Trainer` as its batches.
         images: How many images an epoch has.
-        val: Gives the validation batches; without it the last weights stay.
+        val: Gives the validation batches after an epoch; without it the last weights stay.
         patience: Stop after so many epochs without a better validation accuracy; None never stops.
 
     Returns:
@@ -218,7 +224,7 @@ def fit(
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
         row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
         if val is not None:
-            row |= trainer.test(val())
+            row |= trainer.test(val(epoch))
             _require_finite(row["val_loss"], f"epoch {epoch + 1}/{epochs}, validation")
             seconds = time.perf_counter() - epoch_began
             outcome = f"validation accuracy {row['val_accuracy']:.4f}, {seconds:.1f} s"

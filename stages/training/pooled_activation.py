@@ -7,10 +7,9 @@ ReLU's gradient before a 2x2 pooling took a sixth of the step of a small network
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from stages.training import convolution_gradient
+from stages.training import convolution_gradient, max_pooling
 
 
 class Conv2D(convolution_gradient.Conv2D):
@@ -24,10 +23,8 @@ class Conv2D(convolution_gradient.Conv2D):
         return self.linear(inputs)
 
 
-class MaxPooling2D(keras.layers.MaxPooling2D):
-    """Keras's max-pooling with the ReLU of the `Conv2D` before it."""
-
-    stock = keras.layers.MaxPooling2D
+class MaxPooling2D(max_pooling.MaxPooling2D):
+    """Max-pooling with the ReLU of the `Conv2D` before it."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Pool and rectify: [B, H, W, C] to [B, H', W', C]."""

@@ -1,0 +1,53 @@
+"""Max-pooling whose gradient XLA compiles with determinism as well."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from stages.explaining import layers
+from stages.training import xla
+
+
+class MaxPooling2D(keras.layers.MaxPooling2D):
+    """Keras's max-pooling; under XLA, the largest of slices where the windows lie side by side.
+
+    TensorFlow refuses to compile the gradient of its pooling while operations have to be deterministic
+    ("GPU MaxPool gradient ops do not yet have a deterministic XLA implementation").
+    """
+
+    stock = keras.layers.MaxPooling2D
+
+    @property
+    def is_of_slices(self) -> bool:
+        """Whether its windows lie side by side."""
+        side_by_side = tuple(self.strides) == tuple(self.pool_size) and self.padding == "valid"
+        return side_by_side and self.data_format == "channels_last"
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Pool: [B, H, W, C] to [B, H', W', C]."""
+        if xla.is_traced() and self.is_of_slices:
+            return largest_of_slices(inputs, self.pool_size)
+        return super().call(inputs)
+
+
+def is_refused(network: keras.Model) -> bool:
+    """Whether a network has a max-pooling that XLA does not compile with determinism."""
+    poolings = layers.of_kind(network, (keras.layers.MaxPooling2D,))
+    return any(not getattr(pooling, "is_of_slices", False) for pooling in poolings)
+
+
+def largest_of_slices(inputs: tf.Tensor, window: tuple[int, int]) -> tf.Tensor:
+    """The largest of each window's values; its gradient goes to the first of them, as of max-pooling.
+
+    Args:
+        inputs: [B, H, W, C].
+        window: Height and width in pixels; what they leave of H and W at the end is left out.
+
+    Returns:
+        [B, H // height, W // width, C].
+    """
+    height, width = window
+    bottom, right = (size - size % step for size, step in zip(inputs.shape[1:3], window, strict=True))
+    slices = [inputs[:, i:bottom:height, j:right:width] for i in range(height) for j in range(width)]
+    return functools.reduce(tf.maximum, slices)

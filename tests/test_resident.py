@@ -1,0 +1,176 @@
+"""Epochs in a device's memory teach what the same epochs teach batch by batch; here compiled for the CPU."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from stages import train
+from stages.inputs import tfrecord
+from stages.running import errors, paramfile
+from stages.training import loop, resident
+from tests import test_models, test_train, tiny
+
+COUNT, VIEWS = 24, 2  # of tiny's training images
+SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
+MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0, "head_scale": 3.0}
+AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
+STOCK_POOLING = test_train.TRANSFER  # VGG16
+THREE_BLOCK = test_train.PARAMS["model"] | {"dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    return tiny.build_records(folder, tiny.subset(folder / "arrays"), views=VIEWS)
+
+
+def views(records, epochs=9, seed=0):
+    folder = records / "train"
+    return resident.Views(folder, tfrecord.read_manifest(folder), epochs, seed, "cpu")
+
+
+def trainer(batch_size=5):
+    pixels = keras.Input((8, 8, 1), dtype="uint8")
+    values = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels))
+    network = keras.Model(pixels, keras.layers.Dense(2, kernel_initializer="zeros")(values))
+    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    common = network, network, network.trainable_variables, optimizer, 0.0, loop.Penalty(0.0, 0.0), True
+    return resident.Trainer(*common, batch_size=batch_size)
+
+
+def streamed(records, epoch):
+    folder = records / "train"
+    data = tfrecord.dataset(folder, tfrecord.read_manifest(folder), COUNT, [epoch])
+    ((images, labels, _),) = tfrecord.batches(data, folder)
+    return images.numpy(), labels.numpy()
+
+
+def taken(epoch):
+    order = epoch.order.numpy()
+    return epoch.images.numpy()[order], epoch.labels.numpy()[order]
+
+
+def test_the_first_round_takes_each_view_in_its_order(records):
+    held = views(records)
+    for number in range(VIEWS):
+        for mine, its in zip(taken(held.epoch(number)), streamed(records, number), strict=True):
+            np.testing.assert_array_equal(mine, its)
+
+
+def test_later_rounds_take_the_same_views_in_orders_that_the_seed_repeats(records):
+    held = views(records, seed=4)
+    orders = [held.epoch(number).order.numpy().tolist() for number in range(2, 8)]
+    assert len({tuple(order) for order in orders}) == 6
+    assert all(sorted(order) == list(range(COUNT)) for order in orders)
+    assert views(records, seed=4).epoch(2).order.numpy().tolist() == orders[0]
+    assert views(records, seed=5).epoch(2).order.numpy().tolist() != orders[0]
+    np.testing.assert_array_equal(held.epoch(5).images, held.epoch(1).images)
+
+
+def test_views_that_no_epoch_reads_take_no_memory(records):
+    manifest = tfrecord.read_manifest(records / "train")
+    assert len(views(records, epochs=1).views) == 1
+    assert [resident.size(manifest, epochs) for epochs in (1, 2, 3)] == [COUNT * 64, COUNT * 128, COUNT * 128]
+
+
+@pytest.mark.parametrize("batch_size", [5, 8, 24, 99])
+def test_compilation_trains_nothing_and_leaves_nothing_to_compile(records, batch_size):
+    one, epoch = trainer(batch_size), views(records).epoch(0)
+    one.compile(epoch)
+    assert not any(weights.any() for weights in one.network.get_weights())
+    assert int(one.optimizer.iterations) == 0
+    traced = one._train_batches.experimental_get_tracing_count()
+    one.train_epoch(epoch, COUNT, "epoch 1")
+    assert int(one.optimizer.iterations) == -(-COUNT // batch_size)
+    assert one._train_batches.experimental_get_tracing_count() == traced
+
+
+def test_an_epoch_in_many_pieces_teaches_what_one_in_a_single_piece_does(records, monkeypatch):
+    epoch = views(records).epoch(0)
+    whole, parted = trainer(), trainer()
+    expected = whole.train_epoch(epoch, COUNT, "epoch 1")
+    monkeypatch.setattr(resident, "STEPS", 2)
+    assert parted.train_epoch(epoch, COUNT, "epoch 1") == pytest.approx(expected)
+    for mine, its in zip(whole.network.get_weights(), parted.network.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_bad_input(records):
+    one = trainer()
+    one.optimizer.learning_rate = float("inf")
+    with pytest.raises(errors.BadInput, match="finite loss, received nan in epoch 1, after"):
+        one.train_epoch(views(records).epoch(0), COUNT, "epoch 1")
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "changes"),
+    [
+        (AIRBENCH, MUON, {}),
+        (AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}),
+        (THREE_BLOCK, SGD, {"l2": 0.01}),
+        (THREE_BLOCK, SGD, {"precision": "mixed_float16"}),
+    ],
+)
+def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, model, optimizer, changes):
+    changes = {"model": model, "optimizer": optimizer, "epochs": VIEWS, **changes}
+    histories, weights = [], []
+    for is_resident in (False, True):
+        keras.utils.clear_session()
+        folder = test_train.run(records, tmp_path / str(is_resident), resident=is_resident, **changes)
+        histories.append(test_train.history(folder))
+        weights.append(test_train.load(folder).get_weights())
+    tolerance = 0.05 if changes.get("precision") else 1e-3
+    np.testing.assert_allclose(histories[1], histories[0], rtol=tolerance)
+    for mine, its in zip(*weights, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
+
+
+def test_every_trainer_is_prepared_once_and_the_seconds_are_said(records, capsys):
+    first, second = trainer(), trainer()
+    folder = records / "train"
+    epoch = resident.prepare([first, first, second], folder, tfrecord.read_manifest(folder), 3, 0, "cpu")
+    assert re.match(r"prepared in \d+\.\d s: images to the device .*, compilation", capsys.readouterr().out)
+    for one in (first, second):
+        traced = one._train_batches.experimental_get_tracing_count()
+        one.train_epoch(epoch(2), COUNT, "epoch 3")
+        assert one._train_batches.experimental_get_tracing_count() == traced == 2  # batches, and the last
+
+
+def test_a_max_pooling_that_xla_refuses_is_bad_input(tmp_path):
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays"), normalize="none")
+    with pytest.raises(errors.BadInput, match=r"transfer has a max-pooling .* set it to auto"):
+        test_train.run(records, tmp_path / "out", model=test_train.TRANSFER, resident=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "model", "changes", "expected"),
+    [
+        ("cpu", THREE_BLOCK, {}, "stepwise"),
+        ("gpu", THREE_BLOCK, {}, "resident"),
+        ("gpu", THREE_BLOCK, {"resident": False}, "compiled"),
+        ("gpu", THREE_BLOCK, {"epochs": 10**9}, "resident"),  # more epochs than views take no more memory
+        ("gpu", STOCK_POOLING, {}, "stepwise"),
+        ("gpu", STOCK_POOLING, {"deterministic": False}, "resident"),
+        ("gpu", STOCK_POOLING, {"deterministic": False, "resident": False}, "compiled"),
+    ],
+)
+def test_how_steps_run_depends_on_the_device_and_the_model(records, device, model, changes, expected):
+    params = paramfile.check(train.Params, test_train.PARAMS | {"model": model} | changes, "train")
+    architecture, options = train._architecture(params.model)
+    network = architecture.build((8, 8, 3), 2, options)
+    manifest = tfrecord.read_manifest(records / "train")
+    assert train._execution(params, device, network, manifest) == expected
+
+
+def test_images_that_do_not_fit_are_streamed(records, monkeypatch):
+    params = paramfile.check(train.Params, test_train.PARAMS, "train")
+    architecture, options = train._architecture(params.model)
+    manifest = tfrecord.read_manifest(records / "train")
+    network = architecture.build((8, 8, 1), 2, options)
+    size = resident.size(manifest, params.epochs)
+    for largest, expected in ((size, "resident"), (size - 1, "compiled")):
+        monkeypatch.setattr(resident, "LARGEST", largest)
+        assert train._execution(params, "gpu", network, manifest) == expected
