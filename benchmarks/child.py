@@ -31,14 +31,12 @@ class Usage(NamedTuple):
     said: str  # on both of its outputs
 
 
-def environment() -> dict[str, str]:
+def environment(device: str = "cpu") -> dict[str, str]:
     """Of every process that a benchmark starts: dvc.yaml's `python` is this interpreter, and there is no
-    GPU, since what is measured, and what it should be, are of the CPU."""
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
+    GPU where what is measured, and what it should be, are of the CPU."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
+    return {**os.environ, "PATH": path, **hidden}
 
 
 def run(command: Sequence[str | Path], folder: Path) -> Usage:

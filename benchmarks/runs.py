@@ -16,6 +16,7 @@ from benchmarks import machine, scratch
 from stages.running import errors, outputs
 
 EPOCH = re.compile(r"^epoch (\d+)/\d+: validation accuracy [\d.]+, ([\d.]+) s$", re.MULTILINE)
+PREPARED = re.compile(r"^prepared in ([\d.]+) s: ", re.MULTILINE)
 TRAINED = re.compile(r"^trained (\d+) epochs in ([\d.]+) s$", re.MULTILINE)
 
 
@@ -41,7 +42,8 @@ class Run(pydantic.BaseModel):
     parameters: int
     epochs: int
     seconds_per_epoch: float  # with its validation
-    training_seconds: float  # all of them, compilation included
+    training_seconds: float  # all of them; compilation included, unless the training prepared before
+    preparation_seconds: float = 0.0  # on a GPU: the images' way to it, and compilation
     environment: dict[str, Any]  # reports/environment.json, with the processor and its cores at hand
 
     @property
@@ -56,6 +58,7 @@ class Timing(NamedTuple):
     epochs: int
     seconds_per_epoch: float
     training_seconds: float
+    preparation_seconds: float
 
 
 def read(results: Path) -> list[Run]:
@@ -198,7 +201,8 @@ def timing(log: str) -> Timing:
     epochs, seconds = int(whole[1]), float(whole[2])
     each = [float(found[2]) for found in EPOCH.finditer(log)]
     per_epoch = statistics.median(each[1:] or each) if each else seconds / epochs
-    return Timing(epochs, round(per_epoch, 2), seconds)
+    prepared = PREPARED.search(log)
+    return Timing(epochs, round(per_epoch, 2), seconds, float(prepared[1]) if prepared else 0.0)
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:

@@ -22,10 +22,10 @@ LAST_LINES = 15  # of the log, in errors
 
 
 class Scratch:
-    """The copy (`tree`), and the log of the last command that ran in it (`log`)."""
+    """The copy (`tree`), the log of the last command that ran in it (`log`), and on what it trains."""
 
-    def __init__(self, folder: Path):
-        self.tree, self.log = folder / "tree", folder / "log.txt"
+    def __init__(self, folder: Path, device: str = "cpu"):
+        self.tree, self.log, self.device = folder / "tree", folder / "log.txt", device
 
     def write_params(self, document: Mapping[str, Any]) -> None:
         """Have the pipeline run with these params."""
@@ -42,7 +42,7 @@ class Scratch:
                 subprocess.Popen(
                     [sys.executable, "-m", "dvc", *arguments],
                     cwd=self.tree,
-                    env={**child.environment(), "DVC_NO_ANALYTICS": "1"},
+                    env={**child.environment(self.device), "DVC_NO_ANALYTICS": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -62,8 +62,9 @@ def folder() -> Path:
 
 
 @contextlib.contextmanager
-def copy(project: Path, folder: Path) -> Iterator[Scratch]:
-    """Yield a fresh copy of a working tree: what Git tracks, and new files that it does not ignore.
+def copy(project: Path, folder: Path, device: str = "cpu") -> Iterator[Scratch]:
+    """Yield a fresh copy of a working tree: what Git tracks, and new files that it does not ignore. GPUs
+    are hidden from what runs there unless the device is "gpu".
 
     The DVC cache in `folder` stays from one copy to the next, and with it the run cache: data are fetched
     and records written once. The subset stage, some seconds, runs again: DVC keeps no runs of stages with
@@ -80,7 +81,7 @@ def copy(project: Path, folder: Path) -> Iterator[Scratch]:
             raise errors.BadInput(
                 f"expected one benchmark at a time, found another that uses {folder}"
             ) from error
-        scratch = Scratch(folder)
+        scratch = Scratch(folder, device)
         shutil.rmtree(scratch.tree, ignore_errors=True)
         checkout(project, scratch.tree)
         scratch.dvc("cache", "dir", "--local", str((folder / "cache").resolve()))

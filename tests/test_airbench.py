@@ -10,6 +10,7 @@ from stages.models import airbench
 
 OPTIONS = airbench.Options(
     widths=[64, 256, 256],
+    depth=2,
     activation="relu",
     whiten=True,
     whitening_bias=False,
@@ -33,6 +34,20 @@ def test_at_its_own_widths_it_has_airbenchs_parameters():
         convolutions + 2 * (64 + 256 + 256) + 2560
     )
     assert model.get_layer(airbench.WHITENING).output.shape == (None, 31, 31, 24)
+
+
+def test_a_third_convolution_of_each_group_adds_to_what_the_second_starts_from():
+    options = OPTIONS.model_copy(update={"widths": [8, 6], "depth": 3})
+    model = airbench.build((8, 8, 3), 2, options)
+    shallow = airbench.build((8, 8, 3), 2, options.model_copy(update={"depth": 2}))
+    extra = 9 * (8 * 8 + 6 * 6) + 3 * (8 + 6)  # kernels; biases and moving statistics
+    assert model.count_params() == shallow.count_params() + extra
+    sums = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    assert [layer.output.shape[-1] for layer in sums] == [8, 6]
+    inner = keras.Model(model.inputs, [sums[0].output, *sums[0].input])
+    total, convolved, pooled = inner.predict(images(2), verbose=0)
+    np.testing.assert_allclose(total, convolved + pooled, rtol=1e-5)
+    assert pooled.min() == 0 and convolved.min() < 0  # one activated, the other not yet
 
 
 @settings(max_examples=10, deadline=None)

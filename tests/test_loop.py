@@ -208,7 +208,7 @@ def test_progress_is_reported(capsys):
     fit(trainer(), epochs=2)
     captured = capsys.readouterr()
     assert "epoch 2/2: validation accuracy 1.0000, " in captured.out
-    assert re.search(r"trained 2 epochs in \d+\.\d s\n", captured.out)
+    assert re.search(r"trained 2 epochs in \d+\.\d\d s\n", captured.out)
     assert "epoch 1/2: 32" in captured.err
 
 

@@ -19,6 +19,7 @@ NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.
 OPTIONS: dict[str, dict[str, Any]] = {
     "airbench": {
         "widths": [4, 6],
+        "depth": 2,
         "activation": "relu",
         "whiten": True,
         "whitening_bias": True,

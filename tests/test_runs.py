@@ -24,16 +24,21 @@ trained 3 epochs in 22.3 s
 
 
 def test_the_first_epoch_which_compiles_is_left_out_of_the_seconds_per_epoch():
-    assert runs.timing(LOG) == (3, 5.1, 22.3)
+    assert runs.timing(LOG) == (3, 5.1, 22.3, 0.0)
 
 
 def test_a_single_epoch_counts_as_it_is():
     log = "epoch 1/1: validation accuracy 0.5000, 7.0 s\ntrained 1 epochs in 7.1 s\n"
-    assert runs.timing(log) == (1, 7.0, 7.1)
+    assert runs.timing(log) == (1, 7.0, 7.1, 0.0)
 
 
 def test_without_validation_images_seconds_per_epoch_are_the_mean():
-    assert runs.timing("trained 4 epochs in 10.0 s\n") == (4, 2.5, 10.0)
+    assert runs.timing("trained 4 epochs in 10.0 s\n") == (4, 2.5, 10.0, 0.0)
+
+
+def test_seconds_of_preparation_stand_apart():
+    log = "prepared in 41.3 s: images to the device 1.2 s, compilation 40.1 s\ntrained 9 epochs in 1.87 s\n"
+    assert runs.timing(log) == (9, pytest.approx(0.21), 1.87, 41.3)
 
 
 def test_a_log_without_a_training_is_an_error():

@@ -1,11 +1,12 @@
 """Targets are met or missed by their means; the table, the file and the picture say so."""
 
 import json
+import os
 
 import pytest
 from matplotlib.colors import to_hex
 
-from benchmarks import accuracy, picture, runs, scratch
+from benchmarks import accuracy, child, picture, runs, scratch
 from stages.reporting import figures
 from stages.running import errors
 from tests import measured, sandbox
@@ -40,18 +41,41 @@ def test_every_target_names_keys_of_its_params_file():
 def test_the_table_is_aligned_and_says_what_was_missed():
     _, _, met, missed = accuracy.render([outcome(), outcome(seconds=[13.0])]).splitlines()
     assert met.split() == [
-        *FIRST.problem.split(), "0.8830", "0.9050", "±", "0.0071", "12", "10.5", "±", "0.7", "2", "met",
+        *FIRST.problem.split(), "0.8830", "0.9050", "±", "0.0071", "12", "10.5", "±", "0.7", "-", "2", "met",
         f"{FIRST.config},", *", ".join(f"{k}={v}" for k, v in FIRST.overrides.items()).split(),
     ]  # fmt: skip
     assert " MISSED " in missed
     assert met.index(FIRST.config) == missed.index(FIRST.config)
 
 
-def trained(results, target, seeds):
+def test_preparation_stands_beside_the_seconds_and_comes_back_from_the_file(tmp_path):
+    results = tmp_path / "gpu/accuracy.json"
+    (target,) = [each for each in accuracy.TARGETS if each.device == "gpu" and each.reach == 0.94]
+    trained(results, target, [4, 5], seconds=1.85, preparation_seconds=41.0)
+    (tmp_path / "tree").symlink_to(sandbox.PROJECT)
+    accuracy.measure(scratch.Scratch(tmp_path, "gpu"), target, [4, 5], results)
+    (read,) = accuracy.read(results)
+    assert read == accuracy.Outcome(target, [0.94, 0.95], [1.85, 1.85], [41.0, 41.0]) and read.met
+    assert " 2        1.85 ± 0.00  41.0 ± 0.0  2  met " in accuracy.render([read])
+
+
+def test_what_runs_for_a_target_sees_a_gpu_only_if_that_is_what_it_is_about():
+    assert child.environment()["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert child.environment("gpu").get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def trained(results, target, seeds, **changes):
     """Results in which a target has been trained with the code as it stands."""
     mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), target.config, target.overrides))
     new = [
-        measured.run(target.config, target.overrides, seed, accuracy=0.9 + seed / 100, fingerprint=mark)
+        measured.run(
+            target.config,
+            target.overrides,
+            seed,
+            accuracy=round(0.9 + seed / 100, 2),
+            fingerprint=mark,
+            **changes,
+        )
         for seed in seeds
     ]
     measured.write(results, [*runs.read(results), *new])

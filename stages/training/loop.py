@@ -242,5 +242,5 @@ def fit(
     # The loss is seen before a step; without validation nothing has seen the last one's outcome.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
-    print(f"trained {len(history)} epochs in {time.perf_counter() - began:.1f} s", flush=True)
+    print(f"trained {len(history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)
     return history
