@@ -56,7 +56,7 @@ def test_preparation_stands_beside_the_seconds_and_comes_back_from_the_file(tmp_
     accuracy.measure(scratch.Scratch(tmp_path, "gpu"), target, [4, 5], results)
     (read,) = accuracy.read(results)
     assert read == accuracy.Outcome(target, [0.94, 0.95], [1.85, 1.85], [41.0, 41.0]) and read.met
-    assert " 2        1.85 ± 0.00  41.0 ± 0.0  2  met " in accuracy.render([read])
+    assert " 2  1.85 ± 0.00  41.0 ± 0.0  2  met " in accuracy.render([read])
 
 
 def test_what_runs_for_a_target_sees_a_gpu_only_if_that_is_what_it_is_about():
