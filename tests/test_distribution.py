@@ -42,6 +42,19 @@ for _ in range(2):
     each = strategy.run(tf.function(lambda: layer(ones, training=True)))
     print(json.dumps([kept.numpy().tolist() for kept in strategy.experimental_local_results(each)]))
 """
+NORMALIZE = """
+from stages.training import batch_norm
+
+with strategy.scope():
+    layer = batch_norm.BatchNormalization(momentum=0.0)
+    layer.build((None, 1, 1, 1))
+shares = [[1.0, 3.0, 8.0], [0.0]]  # a batch of four
+images = strategy.experimental_distribute_values_from_function(
+    lambda context: tf.reshape(tf.constant(shares[context.replica_id_in_sync_group]), [-1, 1, 1, 1])
+)
+strategy.run(tf.function(lambda images: layer(images, training=True)), args=(images,))
+print(json.dumps([moving.numpy().tolist()[0] for moving in layer.non_trainable_variables]))
+"""
 COMPILE = """
 from stages.training import loop
 
@@ -114,6 +127,12 @@ def test_a_last_batch_that_leaves_a_replica_without_an_image_is_refused(records,
     ended = run(TRAIN, records, tmp_path, json.dumps(test_train.PARAMS | {"batch_size": 23}))
     assert "each of 2 replicas, received 1 of 24 images in batches of 23" in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_moving_statistics_weigh_replicas_by_their_images():
+    mean, variance = json.loads(run(NORMALIZE).stdout)
+    assert mean == pytest.approx((1 + 3 + 8 + 0) / 4)
+    assert variance == pytest.approx((3 * np.var([1, 3, 8]) + 0) / 4)
 
 
 def test_replicas_drop_apart_from_each_other():

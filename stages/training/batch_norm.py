@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from stages.training import replicas
+
 
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalization over the last axis of [B, H, W, C], through FusedBatchNormV3.
@@ -49,8 +51,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 def _over_replicas(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """The mean of a value over the replicas, each with the weight of its count."""
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
+    replica = replicas.context()
+    if replica is None:
         return value
     total, counts = replica.all_reduce("SUM", [value * count, count])
     return total / counts

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from stages.training import replicas
+
 STEPS = 256  # a byte's values; a rate is rounded to so many parts
 
 
@@ -30,8 +32,8 @@ class Dropout(keras.layers.Dropout):
 
 def _of_replica(seed: tf.Tensor) -> tf.Tensor:
     """A seed for this replica; with one alone, the seed itself."""
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
+    replica = replicas.context()
+    if replica is None:
         return seed
     return tf.random.fold_in(seed, replica.replica_id_in_sync_group)
 
