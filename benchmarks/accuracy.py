@@ -107,7 +107,20 @@ TARGETS = [
             "train.test_time_views": 6,
         },
     ),
-    Target(TEN, 0.94, 2, "cifar10-best", {"subset.val_fraction": 0, "train.device": "gpu"}, "gpu"),
+    # Of 10,000 validation images batches of 1,000 at this rate got 0.9361 right, the params file's 0.9362.
+    Target(
+        TEN,
+        0.94,
+        2,
+        "cifar10-best",
+        {
+            "subset.val_fraction": 0,
+            "train.batch_size": 1000,
+            "train.optimizer.learning_rate": 0.17,
+            "train.device": "gpu",
+        },
+        "gpu",
+    ),
     Target(TEN, 0.96, 25, "cifar10-large", {"subset.val_fraction": 0, "train.device": "gpu"}, "gpu"),
 ]
 SEEDS = {"cpu": range(5), "gpu": range(10)}
