@@ -2,6 +2,8 @@
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib import metadata
 from typing import Any
 
@@ -11,8 +13,9 @@ PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
 FEATURES = ["amx_bf16", "avx512_bf16"]  # what makes bfloat16 quick
 
 
-def describe() -> dict[str, Any]:
-    """The processor, the cores this process may use, and the versions of what computes."""
+def describe(device: str = "cpu") -> dict[str, Any]:
+    """The processor, after the GPU if that is what computes; the cores this process may use, and the
+    versions of what computes."""
     flags = processor.flags()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
@@ -20,7 +23,7 @@ def describe() -> dict[str, Any]:
         "features": {feature: feature in flags for feature in FEATURES},
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "platform": platform.platform(terse=True),
-        "processor": processor.name(),
+        "processor": f"{_gpu()}, {processor.name()}" if device == "gpu" else processor.name(),
         "python": platform.python_version(),
     }
 
@@ -31,6 +34,14 @@ def line(description: dict[str, Any]) -> str:
     packages = [f"{name} {version}" for name, version in description["packages"].items()]
     parts = [description["processor"], f"{description['cores']} cores", *features, *packages]
     return ", ".join(parts)
+
+
+def _gpu() -> str:
+    """The name of the first GPU, as its driver has it."""
+    if not (command := shutil.which("nvidia-smi")):
+        return "no GPU"
+    asked = [command, "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.partition("\n")[0] or "no GPU"
 
 
 def _version(package: str) -> str | None:

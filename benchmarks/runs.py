@@ -21,7 +21,8 @@ TRAINED = re.compile(r"^trained (\d+) epochs in ([\d.]+) s$", re.MULTILINE)
 
 
 class Machine(NamedTuple):
-    """What tells machines apart: the processor's name and how many of its cores a run could use."""
+    """What tells machines apart: the processor's name, after its GPU's if that is what a run trained on,
+    and how many cores it could use."""
 
     processor: str
     cores: int
@@ -42,7 +43,7 @@ class Run(pydantic.BaseModel):
     parameters: int
     epochs: int
     seconds_per_epoch: float  # with its validation
-    training_seconds: float  # all of them; compilation included, unless the training prepared before
+    training_seconds: float  # all of them; compilation of the steps included, unless it was prepared
     preparation_seconds: float = 0.0  # on a GPU: the images' way to it, and compilation
     environment: dict[str, Any]  # reports/environment.json, with the processor and its cores at hand
 
@@ -112,7 +113,7 @@ def measure(
     document = params(copy.tree, config, overrides)
     overrides = effective(copy.tree, config, overrides)
     mark = fingerprint(copy.tree, document)
-    here = _this_machine()
+    here = _this_machine(copy.device)
     found = []
     for number, seed in enumerate(seeds):
         earlier = {
@@ -135,7 +136,7 @@ def measure(
         found.append(run)
         print(
             f"{_title(config, overrides, seed)}: accuracy {run.accuracy:.4f}, {run.epochs} epochs in "
-            f"{run.training_seconds:.1f} s, {run.seconds_per_epoch:.1f} s per epoch",
+            f"{run.training_seconds:.2f} s, {run.seconds_per_epoch:.1f} s per epoch",
             flush=True,
         )
     return found
@@ -257,8 +258,8 @@ def _add(results: Path, run: Run) -> None:
     outputs.write_json(results, {**rest, "runs": [each.model_dump() for each in ordered]})
 
 
-def _this_machine() -> Machine:
-    described = machine.describe()
+def _this_machine(device: str) -> Machine:
+    described = machine.describe(device)
     return Machine(described["processor"], described["cores"])
 
 

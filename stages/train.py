@@ -7,7 +7,7 @@ the learning curves' numbers.
 import importlib
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -98,8 +98,8 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
 
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
-            in another way than it needs, a GPU that is not there, fewer images in a last batch than
-            replicas, or a loss that is no longer finite.
+            in another way than it needs, a GPU that is not there, `resident` where it cannot be, fewer
+            images in a last batch than replicas, or a loss that is no longer finite.
     """
     architecture, options = _architecture(params.model)
     train_manifest, val_manifest = (tfrecord.read_manifest(folder) for folder in (train_records, val_records))
@@ -109,12 +109,11 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     keras.utils.set_random_seed(params.seed)
     if params.deterministic:
         tf.config.experimental.enable_op_determinism()
-    print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}", flush=True)
-
     network = architecture.build(train_manifest["image_shape"], len(train_manifest["classes"]), options)
     logits, tested, classifier = _with_pixels_in(network, train_manifest, params.test_time_views)
     _initialize(architecture, network, options, logits, train_records, train_manifest)
     execution = _execution(params, chosen.device, network, train_manifest)
+    print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}, {execution}", flush=True)
     trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen, execution)
     _require_images_for_replicas(train_manifest["count"], params.batch_size)
     _require_images_for_replicas(val_manifest["count"], VALIDATION_BATCH)
@@ -124,12 +123,14 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
             trainers, train_records, train_manifest, params.epochs, params.seed, chosen.device
         )
     else:
-        epochs = _streamed(train_records, train_manifest, params.batch_size, params.epochs, params.seed)
+        epochs = _streamed(
+            train_records, train_manifest, params.batch_size, range(params.epochs), params.seed
+        )
     rows = loop.fit(
         trainers,
         epochs,
         train_manifest["count"],
-        _streamed(val_records, val_manifest, VALIDATION_BATCH, params.epochs)
+        _streamed(val_records, val_manifest, VALIDATION_BATCH, [0] * params.epochs)
         if val_manifest["count"]
         else None,
         params.patience,
@@ -146,27 +147,28 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
 
 def _execution(params: Params, device: str, network: keras.Model, manifest: dict[str, Any]) -> loop.Execution:
     """How steps run: on a GPU compiled, and where there is room for it with the images beside them."""
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     is_refused = params.deterministic and max_pooling.is_refused(network)
-    if params.resident is True and (is_refused or replicas > 1):
+    in_scope = tf.distribute.has_strategy()
+    if params.resident is True and (is_refused or in_scope):
         reason = f"{network.name} has a max-pooling that XLA compiles only without train.deterministic"
         raise errors.BadInput(
             "train.resident is true, which expects one device and a model that XLA compiles, but"
-            f" {reason if is_refused else f'there are {replicas} replicas'}; set it to auto"
+            f" {reason if is_refused else 'a tf.distribute strategy is in charge'}; set it to auto"
         )
-    has_room = resident.size(manifest, params.epochs) <= resident.LARGEST and replicas == 1
+    has_room = resident.size(manifest, params.epochs) <= resident.LARGEST
     if is_refused or (device == "cpu" and params.resident is not True):
         return "stepwise"
-    if params.resident is True or (params.resident == "auto" and has_room):
+    if params.resident is True or (params.resident == "auto" and has_room and not in_scope):
         return "resident"
     return "compiled"
 
 
 def _streamed(
-    records: Path, manifest: dict[str, Any], batch_size: int, epochs: int, seed: int = 0
+    records: Path, manifest: dict[str, Any], batch_size: int, epochs: Sequence[int], seed: int = 0
 ) -> Callable[[int], Iterable]:
-    """Gives an epoch's batches as they are read, shared out among the replicas; epochs come in order."""
-    data = tfrecord.dataset(records, manifest, batch_size, range(epochs), seed)
+    """Gives the batches of one of these epochs after the other as they are read, shared out among the
+    replicas."""
+    data = tfrecord.dataset(records, manifest, batch_size, epochs, seed)
     distributed = tf.distribute.get_strategy().experimental_distribute_dataset(data)
     batches = tfrecord.batches(distributed, records)
     return lambda epoch: itertools.islice(batches, math.ceil(manifest["count"] / batch_size))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import dropout
+from stages.training import dropout, xla
 
 ONES = np.ones((50, 37, 23), np.float32)
 
@@ -30,6 +30,13 @@ def test_every_call_draws_anew_and_a_seed_repeats_them():
     calls = [np.asarray(first(ONES, training=True)) for _ in range(2)]
     assert (calls[0] != calls[1]).any()
     np.testing.assert_array_equal(calls, [second(ONES, training=True) for _ in range(2)])
+
+
+def test_compiled_by_xla_it_drops_the_same():
+    plain, compiled = (dropout.Dropout(0.5, seed=7) for _ in range(2))
+    drop = xla.compiled(lambda inputs: compiled(inputs, training=True))
+    for _ in range(2):
+        np.testing.assert_array_equal(drop(tf.constant(ONES)), plain(ONES, training=True))
 
 
 def test_gradients_pass_where_values_do():

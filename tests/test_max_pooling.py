@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from stages.training import max_pooling, portable, xla
 
-tf.config.experimental.enable_op_determinism()
+
+@pytest.fixture(scope="module", autouse=True)
+def _determinism():
+    tf.config.experimental.enable_op_determinism()
 
 
 def values(shape, dtype="float32", ties=False):

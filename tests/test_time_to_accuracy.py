@@ -6,7 +6,7 @@ import os
 import pytest
 from matplotlib.colors import to_hex
 
-from benchmarks import accuracy, child, picture, runs, scratch
+from benchmarks import accuracy, child, machine, picture, runs, scratch
 from stages.reporting import figures
 from stages.running import errors
 from tests import measured, sandbox
@@ -51,7 +51,8 @@ def test_the_table_is_aligned_and_says_what_was_missed():
 def test_preparation_stands_beside_the_seconds_and_comes_back_from_the_file(tmp_path):
     results = tmp_path / "gpu/accuracy.json"
     (target,) = [each for each in accuracy.TARGETS if each.device == "gpu" and each.reach == 0.94]
-    trained(results, target, [4, 5], seconds=1.85, preparation_seconds=41.0)
+    environment = measured.run().environment | {"processor": machine.describe("gpu")["processor"]}
+    trained(results, target, [4, 5], seconds=1.85, preparation_seconds=41.0, environment=environment)
     (tmp_path / "tree").symlink_to(sandbox.PROJECT)
     accuracy.measure(scratch.Scratch(tmp_path, "gpu"), target, [4, 5], results)
     (read,) = accuracy.read(results)
@@ -62,6 +63,15 @@ def test_preparation_stands_beside_the_seconds_and_comes_back_from_the_file(tmp_
 def test_what_runs_for_a_target_sees_a_gpu_only_if_that_is_what_it_is_about():
     assert child.environment()["CUDA_VISIBLE_DEVICES"] == "-1"
     assert child.environment("gpu").get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_a_machine_is_named_after_its_gpu_where_that_is_what_computes(tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\nprintf 'Some GPU\\nSome other GPU\\n'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    processor = machine.describe()["processor"]
+    assert machine.line(machine.describe("gpu")).startswith(f"Some GPU, {processor}, ")
 
 
 def trained(results, target, seeds, **changes):

@@ -33,7 +33,7 @@ def prepare(data: Path) -> peer.Peer:
     network = architecture.build(manifest["image_shape"], len(manifest["classes"]), options)
     logits, tested, classifier = train._with_pixels_in(network, manifest, params.test_time_views)
     trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen, "stepwise")
-    batches = train._streamed(records, manifest, params.batch_size, MOST_EPOCHS, params.seed)
+    batches = train._streamed(records, manifest, params.batch_size, range(MOST_EPOCHS), params.seed)
     numbers = itertools.count()
 
     def epoch() -> float:

@@ -103,7 +103,8 @@ def dataset(
 
     @tf.autograph.experimental.do_not_convert
     def batched(files: tf.Tensor, records_to_shuffle: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
-        tf.compat.v1.set_random_seed(1)  # of this graph alone; a global seed of 0 refuses a tensor beside it
+        # The seed of this graph alone. Beside the global seed 0 TensorFlow compares `order` with 0 in Python.
+        tf.compat.v1.set_random_seed(1)
         records = tf.data.TFRecordDataset(files).shuffle(records_to_shuffle, seed=order)
         parsed = records.map(lambda record: _parse(record, image_shape, num_classes), PARALLEL_PARSES)
         return parsed.rebatch(batch_size)

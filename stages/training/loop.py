@@ -13,7 +13,8 @@ from stages.running import errors, progress
 from stages.training import xla
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
-Execution = Literal["stepwise", "compiled", "resident"]  # operation by operation; a step, an epoch by XLA
+# Operation by operation; a step compiled by XLA, which with several replicas is not; an epoch.
+Execution = Literal["stepwise", "compiled", "resident"]
 Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
 
 

@@ -1,6 +1,6 @@
-"""Epochs in the accelerator's memory: the training images stand there, and an epoch is one XLA program.
+"""Epochs in the accelerator's memory: the training images stand there, and XLA runs an epoch's steps.
 
-A step at a time leaves a GPU idle while the host reads a batch and starts the next step; a small network's
+A step at a time leaves a GPU idle while Python reads a batch and starts the next step; a small network's
 step takes a millisecond or two.
 """
 
@@ -28,9 +28,10 @@ class Epoch(NamedTuple):
 
 
 class Views:
-    """The views that some epochs read, in a device's memory.
+    """The views that some epochs read, their images in a device's memory.
 
-    From the second round over the views on, the images of one come in an order seeded by (seed, epoch).
+    From the second round over the views on, the images of one come in an order seeded by (seed, epoch);
+    `tfrecord.dataset` has another, since it holds but a few records.
 
     Raises:
         errors.BadInput: a file is corrupt or not in the records format.
@@ -96,10 +97,15 @@ class Trainer(loop.Trainer):
         self._train_batches = xla.compiled(self._batches)
 
     def compile(self, epoch: Epoch) -> None:
-        """Have all that an epoch runs compiled, by runs of no batch."""
+        """Have what an epoch runs compiled and set up, by a step of each size that is then undone."""
+        variables = [*self.network.variables, *self.optimizer.variables]  # seeds of dropout among them
+        before = [variable.numpy() for variable in variables]
         for size in {self.batch_size, len(epoch.order) % self.batch_size} - {0}:
             if size <= len(epoch.order):
-                self._train_batches(epoch, tf.constant(0), tf.constant(0), size)
+                totals = self._train_batches(epoch, tf.constant(0), tf.constant(size), size)
+                float(totals.loss)  # waits for it
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
 
     def _batches(self, epoch: Epoch, begin: tf.Tensor, end: tf.Tensor, size: int) -> loop.Totals:
         """Train on the images from `begin` up to `end`, a multiple of `size` of them."""
