@@ -51,6 +51,7 @@ bench-full: .venv/requirements-bench.txt
 	.venv/bin/python -m benchmarks.tutorials
 	.venv/bin/python -m benchmarks.learning
 	-.venv/bin/python -m benchmarks.accuracy
+	$(if $(GPU),-.venv/bin/python -m benchmarks.accuracy --device gpu)
 	.venv/bin/python -m benchmarks.picture
 
 # A copy of what is installed stands in .venv, so that a changed file is installed again.
