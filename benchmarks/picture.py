@@ -76,13 +76,12 @@ def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
 
 def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
     """A point for each tutorial's own system that has been run here."""
-    return [
-        Point(
-            label, problem, [run.accuracy for run in found], [run.training_seconds for run in found], *place
-        )
-        for config, (label, problem, *place) in AS_TRAINED.items()
-        if (found := runs.select(measured, config))
-    ]
+    points = []
+    for config, (label, problem, align, below) in AS_TRAINED.items():
+        if found := runs.select(measured, config):
+            accuracies, seconds = zip(*((run.accuracy, run.training_seconds) for run in found), strict=True)
+            points.append(Point(label, problem, accuracies, seconds, align, below))
+    return points
 
 
 def peers(report: dict[str, Any]) -> list[Point]:
