@@ -12,6 +12,7 @@ from stages import train
 from stages.inputs import tfrecord
 from stages.models import transfer
 from stages.running import errors, outputs, paramfile
+from stages.training import loop
 from tests import tiny
 
 PARAMS: dict[str, Any] = {
@@ -188,6 +189,19 @@ def test_without_validation_images_there_is_no_validation_in_the_history(tmp_pat
     ]  # fmt: skip
     assert len(history(tmp_path)) == 2
     assert load(tmp_path).output_shape == (None, 2)
+
+
+def test_every_validation_takes_the_images_in_the_same_order(records, tmp_path, monkeypatch):
+    orders, test = [], loop.Trainer.test
+
+    def noted(trainer, batches):
+        taken = list(batches)
+        orders.append(np.concatenate([positions for _, _, positions in taken]).tolist())
+        return test(trainer, taken)
+
+    monkeypatch.setattr(loop.Trainer, "test", noted)
+    run(records, tmp_path, epochs=5)
+    assert len(orders[0]) == 8 and orders == [orders[0]] * 5
 
 
 def test_training_goes_on_when_the_views_are_used_up(records, tmp_path):
