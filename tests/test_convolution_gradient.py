@@ -6,59 +6,99 @@ import pytest
 import tensorflow as tf
 
 from stages.training import convolution_gradient
+from tests import precisions, rounding
 
-TOLERANCE = {"float32": 1e-5, "mixed_bfloat16": 2e-2}
+FILTERS = 112
+OPTIONS = {"filters": FILTERS, "kernel_size": 3, "bias_initializer": "random_normal"}
+CASES = [
+    ((6, 7, 7, 104), "same", convolution_gradient.by_matrix_products),
+    ((6, 3, 3, 104), "same", convolution_gradient.by_matrix_products),
+    ((6, 1, 1, 104), "same", convolution_gradient.by_matrix_products),
+    ((6, 2, 5, 104), "same", convolution_gradient.by_matrix_products),
+    ((6, 6, 6, 64), "same", convolution_gradient.by_matrix_products),
+    ((6, 7, 6, 104), "valid", convolution_gradient.by_matrix_products),
+    ((6, 3, 3, 104), "valid", convolution_gradient.by_matrix_products),
+    ((6, 7, 7, 50), "same", None),
+    ((6, 15, 15, 104), "same", None),
+    ((205, 9, 10, 4), "same", convolution_gradient.in_pieces),
+    ((399, 10, 9, 4), "valid", convolution_gradient.in_pieces),
+]
 
 
-@pytest.fixture(params=TOLERANCE)
-def tolerance(request):
-    keras.mixed_precision.set_dtype_policy(request.param)
-    yield TOLERANCE[request.param]
-    keras.mixed_precision.set_dtype_policy("float32")
-
-
-def gradients(layer, inputs):
-    """Of a weighted sum of the outputs, with respect to the inputs and the layer's weights."""
-    inputs = tf.constant(inputs)
+def gradients(layer, inputs, upstream):
+    """The outputs, and the gradients by the inputs and the layer's weights, as float32."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        outputs = tf.cast(layer(inputs), tf.float32)
-        weights = np.random.default_rng(1).normal(size=outputs.shape).astype(np.float32)
-        total = tf.reduce_sum(outputs * weights)
-    return outputs, *tape.gradient(total, [inputs, *layer.trainable_variables])
+        outputs = layer(inputs)
+    upstream = tf.cast(upstream, outputs.dtype)
+    found = tape.gradient(outputs, [inputs, *layer.trainable_variables], output_gradients=upstream)
+    return [np.asarray(tf.cast(each, tf.float32)) for each in (outputs, *found)]
 
 
-def assert_same(found, expected, tolerance):
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(np.asarray(found) / scale, np.asarray(expected) / scale, atol=tolerance)
+def normal(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("shape", "padding", "expected"),
-    [
-        ((6, 7, 7, 104), "same", convolution_gradient.by_matrix_products),
-        ((6, 3, 3, 104), "same", convolution_gradient.by_matrix_products),
-        ((6, 1, 1, 104), "same", convolution_gradient.by_matrix_products),
-        ((6, 2, 5, 104), "same", convolution_gradient.by_matrix_products),
-        ((6, 6, 6, 64), "same", convolution_gradient.by_matrix_products),
-        ((6, 7, 6, 104), "valid", convolution_gradient.by_matrix_products),
-        ((6, 3, 3, 104), "valid", convolution_gradient.by_matrix_products),
-        ((6, 7, 7, 50), "same", None),
-        ((6, 15, 15, 104), "same", None),
-        ((205, 9, 10, 4), "same", convolution_gradient.in_pieces),
-        ((399, 10, 9, 4), "valid", convolution_gradient.in_pieces),
-    ],
-)
-def test_outputs_and_gradients_are_those_of_keras(shape, padding, expected, tolerance):
-    inputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    options = {"filters": 112, "kernel_size": 3, "padding": padding, "bias_initializer": "random_normal"}
-    mine = convolution_gradient.Conv2D(**options)
-    its = keras.layers.Conv2D(**options, dtype="float32")  # in bfloat16 its bias's gradient is wrong
-    mine(inputs), its(inputs)
+def assert_same(mine, its, inputs, upstream):
+    """Bounds follow from the sums of the terms' absolute values, which Keras's layer computes."""
+    magnitudes = type(its).from_config(its.get_config())
+    magnitudes.build(inputs.shape)
+    magnitudes.set_weights([np.abs(weights) for weights in its.get_weights()])
+    sizes = gradients(magnitudes, tf.constant(np.abs(inputs)), np.abs(upstream))
+    terms = max(np.prod(its.kernel.shape), np.prod(upstream.shape))  # of the longest of the sums
+    found, expected = (gradients(layer, tf.constant(inputs), upstream) for layer in (mine, its))
+    for one, other, size in zip(found, expected, sizes, strict=True):
+        assert np.all(np.abs(one - other) <= rounding.of_sum(terms, size))
+
+
+@pytest.mark.parametrize(("shape", "padding", "gradient"), CASES)
+def test_outputs_and_gradients_are_those_of_keras(shape, padding, gradient, monkeypatch):
+    inputs = normal(shape)
+    mine, its = (
+        kind(**OPTIONS, padding=padding) for kind in (convolution_gradient.Conv2D, keras.layers.Conv2D)
+    )
+    upstream = normal(its(inputs).shape, seed=1)
+    mine(inputs)
     mine.set_weights(its.get_weights())
-    assert mine._own_gradient(tf.constant(inputs), tf.convert_to_tensor(mine.kernel)) is expected
-    for found, wanted in zip(gradients(mine, inputs), gradients(its, inputs), strict=True):
-        assert_same(found, wanted, tolerance)
+    # In float32, where the sums are checked, the layer would leave the gradient to oneDNN.
+    monkeypatch.setattr(mine, "_own_gradient", lambda *_: gradient)
+    assert_same(mine, its, inputs, upstream)
+
+
+def sparse(shape, seed, share):
+    """-1, 0 and 1, so few of them other than 0 that their sums are whole numbers below 256."""
+    values = np.random.default_rng(seed).choice([-1, 0, 1], size=shape, p=[share / 2, 1 - share, share / 2])
+    return values.astype(np.float32)
+
+
+@precisions.needs_half
+@pytest.mark.parametrize(("shape", "padding", "gradient"), CASES)
+def test_in_bfloat16_whole_numbers_have_exact_gradients(shape, padding, gradient):
+    # bfloat16 holds whole numbers up to 256, so nothing is rounded, whatever it is added up in.
+    mine = convolution_gradient.Conv2D(FILTERS, 3, padding=padding, dtype="mixed_bfloat16")
+    its = keras.layers.Conv2D(FILTERS, 3, padding=padding)
+    inputs = sparse(shape, 0, 0.2)
+    outputs = its(inputs)
+    mine(inputs)
+    kernel = sparse(mine.kernel.shape, 1, 0.2)
+    upstream = sparse(outputs.shape, 2, min(0.2, 200 / (len(inputs) * outputs.shape[1] * outputs.shape[2])))
+    for layer in (mine, its):
+        layer.set_weights([kernel, np.zeros(FILTERS)])
+    low = tf.cast(inputs, tf.bfloat16)
+    assert mine._own_gradient(low, tf.convert_to_tensor(mine.kernel)) is gradient
+    expected = gradients(its, tf.constant(inputs), upstream)
+    its.set_weights([np.abs(kernel), np.zeros(FILTERS)])
+    sizes = gradients(its, tf.constant(np.abs(inputs)), np.abs(upstream))
+    assert max(size.max() for size in sizes) <= 256
+    for one, other in zip(gradients(mine, low, upstream), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("shape", [(6, 7, 7, 104), (205, 9, 10, 4)])
+def test_in_float32_the_gradient_is_left_to_onednn(shape):
+    layer = convolution_gradient.Conv2D(FILTERS, 3)
+    layer.build(shape)
+    assert layer._own_gradient(tf.zeros(shape), tf.convert_to_tensor(layer.kernel)) is None
 
 
 @pytest.mark.parametrize(
@@ -71,19 +111,25 @@ def test_outputs_and_gradients_are_those_of_keras(shape, padding, expected, tole
     ],
 )
 def test_other_convolutions_are_keras_own(options):
-    inputs = np.random.default_rng(0).normal(size=(3, 7, 7, 416)).astype(np.float32)
-    mine, its = (kind(filters=112, **options) for kind in (convolution_gradient.Conv2D, keras.layers.Conv2D))
-    mine(inputs), its(inputs)
+    inputs = normal((3, 7, 7, 416))
+    mine, its = (
+        kind(filters=FILTERS, **options) for kind in (convolution_gradient.Conv2D, keras.layers.Conv2D)
+    )
+    upstream = normal(its(inputs).shape, seed=1)
+    mine(inputs)
     mine.set_weights(its.get_weights())
-    for found, expected in zip(gradients(mine, inputs), gradients(its, inputs), strict=True):
-        assert_same(found, expected, 1e-5)
+    assert_same(mine, its, inputs, upstream)
 
 
-def test_the_gradient_of_a_bias_is_right_in_bfloat16_too():
-    upstream = tf.cast(np.random.default_rng(0).normal(size=(100, 31, 31, 8)), tf.bfloat16)
+@precisions.needs_half
+def test_the_gradient_of_a_bias_is_right_in_bfloat16():
+    upstream = tf.cast(normal((100, 31, 31, 8)), tf.bfloat16)
     layer = convolution_gradient.Conv2D(8, 1, dtype="mixed_bfloat16")
     layer.build(upstream.shape)
     with tf.GradientTape() as tape:
         outputs = layer(upstream)
     found = tape.gradient(outputs, layer.bias, output_gradients=upstream)
-    np.testing.assert_allclose(found, np.sum(np.float64(upstream), axis=(0, 1, 2)), rtol=0.01)
+    exact = np.sum(np.float64(upstream), axis=(0, 1, 2))
+    # Added up in float32 and rounded once to bfloat16.
+    added = rounding.of_sum(96_100, np.sum(np.abs(np.float64(upstream)), axis=(0, 1, 2)))
+    assert np.all(np.abs(found - exact) <= added + rounding.UNIT["bfloat16"] * np.abs(exact))

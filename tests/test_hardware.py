@@ -7,22 +7,25 @@ import tensorflow as tf
 
 from stages.running import errors
 from stages.training import hardware, processor
+from tests import precisions
 
 GPUS = tf.config.list_physical_devices("GPU")
 without_gpu = pytest.mark.skipif(bool(GPUS), reason="this machine has a GPU")
 
 
 @pytest.mark.parametrize(
-    ("flags", "precision"),
+    ("instruction_set", "vendor", "precision"),
     [
-        ({"avx2", "amx_bf16", "amx_tile"}, "mixed_bfloat16"),
-        ({"avx2", "avx512f", "avx512_bf16"}, "mixed_bfloat16"),
-        ({"avx2", "avx512f"}, "float32"),
-        (set(), "float32"),
+        ("amx", "GenuineIntel", "mixed_bfloat16"),
+        ("avx512_bf16", "AuthenticAMD", "mixed_bfloat16"),
+        ("avx512_bf16", "GenuineIntel", "float32"),
+        ("avx512", "GenuineIntel", "float32"),
+        ("avx2", "AuthenticAMD", "float32"),
+        ("other", "", "float32"),
     ],
 )
-def test_a_processor_that_multiplies_in_bfloat16_is_fast_in_it(flags, precision):
-    assert hardware.fast_cpu_precision(flags) == precision
+def test_a_processor_quick_in_bfloat16_computes_in_it(instruction_set, vendor, precision):
+    assert hardware.fast_cpu_precision(instruction_set, vendor) == precision
 
 
 @pytest.mark.parametrize(
@@ -46,14 +49,25 @@ def test_without_a_gpu_the_cpu_is_chosen_in_its_fast_precision(device):
     chosen = hardware.select(device, "auto")
     assert chosen.device == "cpu"
     assert chosen.name
-    assert chosen.precision == hardware.fast_cpu_precision(processor.flags())
+    fast = hardware.fast_cpu_precision(processor.instruction_set(), processor.vendor())
+    assert chosen.precision == fast
     assert tf.config.get_visible_devices("GPU") == []
 
 
 @without_gpu
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", precisions.ALL)
 def test_a_precision_asked_for_is_kept(precision):
     assert hardware.select("cpu", precision).precision == precision
+
+
+@without_gpu
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_sixteen_bits_that_onednn_is_kept_from_are_bad_input(monkeypatch, precision):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setattr(processor, "_field", lambda field: "avx2 avx512bw")
+    with pytest.raises(errors.BadInput, match="ONEDNN_MAX_CPU_ISA is AVX2; unset it"):
+        hardware.select("cpu", precision)
+    assert hardware.select("cpu", "auto").precision == "float32"
 
 
 @without_gpu
@@ -75,7 +89,9 @@ def test_the_environment_says_what_ran_in_json():
         hardware.Hardware("cpu", "some processor", "float32"), deterministic=True
     )
     assert set(described) == {
-        "deterministic", "device", "keras", "name", "numpy", "platform", "precision", "python", "tensorflow"
+        "cores", "deterministic", "device", "instruction_set", "keras", "name", "numpy", "onednn", "platform",
+        "precision", "python", "tensorflow",
     }  # fmt: skip
+    assert described["cores"] == processor.cores()
     assert described["tensorflow"] == tf.__version__
     assert json.loads(json.dumps(described)) == described

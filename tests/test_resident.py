@@ -11,7 +11,7 @@ from stages import train
 from stages.inputs import tfrecord
 from stages.running import errors, paramfile
 from stages.training import dropout, hardware, loop, resident
-from tests import test_models, test_train, tiny
+from tests import precisions, rounding, test_models, test_train, tiny
 
 COUNT, VIEWS = 24, 2  # of tiny's training images
 SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
@@ -19,6 +19,14 @@ MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0, "head_scale":
 AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
 STOCK_POOLING = test_train.TRANSFER  # VGG16
 THREE_BLOCK = test_train.PARAMS["model"] | {"dropout": 0.0}
+# XLA fuses operations, which moves their roundings. In the six to eight steps of these trainings some twenty
+# operations follow each other, and each may pass on the differences of the one before.
+ROUNDINGS = 8 * 20
+DIFFERENCE = {
+    "float32": rounding.of_steps(ROUNDINGS),
+    # The weights stay in float32: only a step's own operations are rounded so coarsely.
+    "mixed_float16": rounding.of_steps(20, precision="float16"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +105,10 @@ def test_an_epoch_in_many_pieces_teaches_what_one_in_a_single_piece_does(records
     whole, parted = trainer(), trainer()
     expected = whole.train_epoch(epoch, COUNT, "epoch 1")
     monkeypatch.setattr(resident, "STEPS", 2)
-    assert parted.train_epoch(epoch, COUNT, "epoch 1") == pytest.approx(expected)
+    found = parted.train_epoch(epoch, COUNT, "epoch 1")
+    assert found == pytest.approx(expected, rel=rounding.of_steps(ROUNDINGS))
     for mine, its in zip(whole.network.get_weights(), parted.network.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-5)
+        np.testing.assert_allclose(mine, its, rtol=rounding.of_steps(ROUNDINGS))
 
 
 def test_a_loss_that_is_not_finite_is_bad_input(records):
@@ -123,11 +132,12 @@ def test_a_compiled_step_teaches_what_the_operations_one_by_one_do(records, mode
         network = architecture.build(manifest["image_shape"], 2, options)
         logits, tested, _ = train._with_pixels_in(network, manifest, 2)
         one, *_ = train._trainers(params, network, logits, tested, COUNT, cpu, execution)
-        batches = train._streamed(folder, manifest, 7, range(2))  # 7, 7, 7 and 3 images
+        # 9, 9 and 6 images: of 3 images the normalization of 1x1 maps makes a rounding a thousand times larger.
+        batches = train._streamed(folder, manifest, 9, range(2))
         rows = [one.train_epoch(batches(number), COUNT, "epoch") for number in range(2)]
-        rows.append(one.test(train._streamed(folder, manifest, 7, [0])(0)))
+        rows.append(one.test(train._streamed(folder, manifest, 9, [0])(0)))
         learnt.append([value for row in rows for value in row.values()])
-    np.testing.assert_allclose(learnt[1], learnt[0], rtol=5e-3)
+    np.testing.assert_allclose(learnt[1], learnt[0], rtol=DIFFERENCE["float32"])
 
 
 @pytest.mark.parametrize(
@@ -136,18 +146,18 @@ def test_a_compiled_step_teaches_what_the_operations_one_by_one_do(records, mode
         (AIRBENCH, MUON, {}),
         (AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}),
         (THREE_BLOCK, SGD, {"l2": 0.01}),
-        (THREE_BLOCK, SGD, {"precision": "mixed_float16"}),
+        pytest.param(THREE_BLOCK, SGD, {"precision": "mixed_float16"}, marks=precisions.needs_half),
     ],
 )
 def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, model, optimizer, changes):
-    changes = {"model": model, "optimizer": optimizer, "epochs": VIEWS, **changes}
+    changes = {"precision": "float32", "model": model, "optimizer": optimizer, "epochs": VIEWS, **changes}
     histories, weights = [], []
     for is_resident in (False, True):
         keras.utils.clear_session()
         folder = test_train.run(records, tmp_path / str(is_resident), resident=is_resident, **changes)
         histories.append(test_train.history(folder))
         weights.append(test_train.load(folder).get_weights())
-    tolerance = 0.02 if changes.get("precision") else 1e-3
+    tolerance = DIFFERENCE[changes["precision"]]
     np.testing.assert_allclose(histories[1], histories[0], rtol=tolerance)
     for mine, its in zip(*weights, strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)

@@ -19,7 +19,7 @@ Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # what NumPy, TensorFlow 
 
 S = TypeVar("S", bound=Section)
 
-SECTIONS = sorted(stage.stem for stage in Path(__file__).parents[1].glob("*.py"))
+SECTIONS = sorted(stage.stem for stage in Path(__file__).parents[1].glob("[a-z]*.py"))
 
 
 def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:

@@ -1,5 +1,5 @@
-"""A convolution whose weight gradient is quick where oneDNN's is slow on a CPU, and whose bias's gradient
-is right in bfloat16."""
+"""A convolution whose weight gradient is quick where oneDNN's is slow on a CPU, in bfloat16, and whose bias's
+gradient is right in it."""
 
 import itertools
 import operator
@@ -17,16 +17,20 @@ Padding = Literal["SAME", "VALID"]
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution with a weight gradient of its own, on the CPU, where that is quicker.
+    """Keras's convolution with a weight gradient of its own, on a CPU in bfloat16, where that is quicker.
 
-    oneDNN computes the gradient of a kernel of 3x3 pixels at a fraction of the rate of the
-    convolution itself. Two things help, measured on two cores in bfloat16:
+    In bfloat16 oneDNN computes the gradient of a kernel of 3x3 pixels at a fraction of the rate of the
+    convolution itself. Two things help, measured on two cores with AMX:
 
     - It is a sum of nine matrix products, one per pixel of the kernel, of the shifted inputs with the
       output's gradients. On maps up to 8x8 with 100 channels or more they take half the time or less
-      (7x7x128: 18 ms in place of 38; 3x3x256: 19 in place of 60), three quarters from 64 to 128 (6x6).
+      (7x7x128: 18 ms instead of 38; 3x3x256: 19 instead of 60), three quarters from 64 to 128 (6x6).
     - Batches in pieces of 100 images, the pieces' gradients added up, take 0.6 to 0.8 of the time on
       larger maps.
+
+    In float32 oneDNN's gradient takes as long as its convolution, with AVX2 as with AVX-512. Matrix products
+    take 1.0 to 1.5 times that on maps up to 8x8, pieces 1.0 to 1.2 times: neither is used.
+    `python -m benchmarks.kernels` measures both on this machine.
 
     Weights are named and ordered as in Keras's layer, so either can take the other's place.
     """
@@ -40,7 +44,10 @@ class Conv2D(keras.layers.Conv2D):
     def linear(self, inputs: tf.Tensor) -> tf.Tensor:
         """What goes into the activation."""
         outputs = self.convolution_op(inputs, self.kernel)
-        return _biased(outputs, tf.cast(self.bias, outputs.dtype)) if self.use_bias else outputs
+        if not self.use_bias:
+            return outputs
+        add = tf.nn.bias_add if outputs.dtype == tf.float32 else _biased
+        return add(outputs, tf.cast(self.bias, outputs.dtype))
 
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Convolve [B, H, W, C] with [3, 3, C, F]."""
@@ -57,7 +64,7 @@ class Conv2D(keras.layers.Conv2D):
             and self.groups == 1
             and self.data_format == "channels_last"
         )
-        if not is_plain or tf.config.get_visible_devices("GPU"):
+        if not is_plain or inputs.dtype != tf.bfloat16 or tf.config.get_visible_devices("GPU"):
             return None
         batch, height, width, _ = inputs.shape
         if max(height, width) <= LARGEST_MAP:
@@ -70,7 +77,7 @@ class Conv2D(keras.layers.Conv2D):
 def _biased(outputs: tf.Tensor, bias: tf.Tensor) -> Any:
     """Outputs [B, H, W, F] with a bias [F]. The gradient of TensorFlow's operation, BiasAddGrad, which
     Keras's layer has too, adds up in the precision of its input: of 480,000 normal numbers in bfloat16
-    it gives 716 where the sum is 1,639. A sum over the axes is right, and takes a third of the time."""
+    it gives 716 where the sum is 1,639. A sum over the axes is right in every precision."""
 
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return upstream, tf.reduce_sum(upstream, axis=[0, 1, 2])

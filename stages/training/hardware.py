@@ -1,5 +1,6 @@
 """Which device trains, and in which precision it is fast."""
 
+import os
 import platform
 from typing import Literal, NamedTuple
 
@@ -28,7 +29,8 @@ def select(device: Device, precision: Precision) -> Hardware:
     Call it before TensorFlow runs its first operation.
 
     Raises:
-        errors.BadInput: a GPU is asked for and TensorFlow sees none.
+        errors.BadInput: a GPU is asked for and TensorFlow sees none, or a precision that oneDNN is kept
+            from computing in.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
@@ -38,23 +40,39 @@ def select(device: Device, precision: Precision) -> Hardware:
         )
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
-        fast = fast_cpu_precision(processor.flags())
-        return Hardware("cpu", processor.name(), fast if precision == "auto" else precision)
+        fast = fast_cpu_precision(processor.instruction_set(), processor.vendor())
+        return Hardware("cpu", processor.name(), _supported(fast if precision == "auto" else precision))
     details = tf.config.experimental.get_device_details(gpus[0])
     fast = fast_gpu_precision(details.get("compute_capability", (0, 0)))
     return Hardware("gpu", details.get("device_name", "GPU"), fast if precision == "auto" else precision)
 
 
-def fast_cpu_precision(flags: set[str]) -> str:
-    """bfloat16 where the processor multiplies in it (AMX, AVX-512 BF16), else float32.
+def _supported(precision: str) -> str:
+    """The precision, which TensorFlow cannot compute in if oneDNN is kept below the processor's AVX-512:
+    it ends with a segmentation fault."""
+    if precision != "float32" and processor.is_held_back():
+        raise errors.BadInput(
+            f"train.precision is {precision}, which expects oneDNN to use this processor's AVX-512, but"
+            f" ONEDNN_MAX_CPU_ISA is {os.environ['ONEDNN_MAX_CPU_ISA']}; unset it or set train.precision to"
+            " float32"
+        )
+    return precision
 
-    The three-block network trains 1.6 times as fast in bfloat16 as in float32, with AMX as with
-    AVX-512 BF16 alone (an AMD EPYC of the Zen 4 kind); airbench's 1.9 times there.
+
+def fast_cpu_precision(instruction_set: str, vendor: str) -> str:
+    """The precision in which a CPU trains fastest: bfloat16 if it multiplies faster in it, else float32.
+
+    With AMX the three-block network trains 1.6 times as fast in bfloat16 as in float32; so it does with
+    AVX-512 BF16 on an AMD EPYC of the Zen 4 kind, and airbench 1.9 times. On an Intel Xeon that has AVX-512
+    BF16 but not AMX, a convolution in bfloat16 takes 1.5 to 1.8 times as long as in float32
+    (`python -m benchmarks.kernels`).
 
     Args:
-        flags: The processor's feature flags, as Linux names them.
+        instruction_set: One of `processor.INSTRUCTION_SETS`, or "other".
+        vendor: As of `processor.vendor`.
     """
-    return "mixed_bfloat16" if flags & {"amx_bf16", "avx512_bf16"} else "float32"
+    is_fast = instruction_set == "amx" or (instruction_set, vendor) == ("avx512_bf16", "AuthenticAMD")
+    return "mixed_bfloat16" if is_fast else "float32"
 
 
 def fast_gpu_precision(capability: tuple[int, int]) -> str:
@@ -65,12 +83,15 @@ def fast_gpu_precision(capability: tuple[int, int]) -> str:
 
 
 def environment(hardware: Hardware, deterministic: bool) -> dict[str, object]:
-    """What ran, for the record: device, precision and versions."""
+    """What ran, for the record: device, precision, what else decides a model's last bits, and versions."""
     return {
         **hardware._asdict(),
+        "cores": processor.cores(),
         "deterministic": deterministic,
+        "instruction_set": processor.instruction_set(),
         "keras": keras.version(),
         "numpy": np.__version__,
+        "onednn": processor.onednn_is_on(),
         "platform": platform.platform(terse=True),
         "python": platform.python_version(),
         "tensorflow": tf.version.VERSION,

@@ -42,6 +42,8 @@ def build(
     settings: dict[str, Any] = {"weight_decay": options.weight_decay or None}
     if options.name != "adam":
         settings |= {"momentum": options.momentum, "nesterov": options.momentum > 0}
+    if options.name == "muon":
+        settings["products"] = "bfloat16" if policy == "mixed_bfloat16" else "float32"
     kind = _with_scales(KINDS[options.name], _scales(options, network))
     optimizer = kind(schedule, **settings)
     if options.weight_decay:

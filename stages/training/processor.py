@@ -1,17 +1,63 @@
-"""What the processor calls itself and what it can do, as Linux says it."""
+"""The processor's name, its cores and its instruction set: what Linux says, within what oneDNN may use."""
 
+import os
 import platform
 from pathlib import Path
 
+# From the newest to the oldest: the set's name, the flag by which Linux tells that a processor has it, and
+# how oneDNN's names of it begin in ONEDNN_MAX_CPU_ISA.
+INSTRUCTION_SETS = [
+    ("amx", "amx_bf16", ("AVX512_CORE_AMX", "AVX10")),
+    ("avx512_bf16", "avx512_bf16", ("AVX512_CORE_BF16", "AVX512_CORE_FP16")),
+    ("avx512", "avx512bw", ("AVX512_CORE",)),
+    ("avx2", "avx2", ("AVX2",)),
+    ("avx", "avx", ("AVX", "SSE41")),
+]
+
 
 def name() -> str:
-    """Its model."""
+    """The processor's model name."""
     return _field("model name") or platform.processor() or platform.machine()
 
 
-def flags() -> set[str]:
-    """Its features, such as amx_bf16; empty where the system is not Linux."""
-    return set(_field("flags").split())
+def vendor() -> str:
+    """The vendor as the processor gives it, such as AuthenticAMD; empty if the system is not Linux."""
+    return _field("vendor_id")
+
+
+def cores() -> int:
+    """The number of cores that this process may use; their number changes a model's last bits."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def instruction_set() -> str:
+    """The newest of INSTRUCTION_SETS that oneDNN uses here; "other" if it has none of them, or the system
+    is not Linux."""
+    return _newest(_field("flags").split(), held_at())
+
+
+def held_at() -> str:
+    """The newest instruction set that ONEDNN_MAX_CPU_ISA allows; empty if it allows all."""
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    found = [own for own, _, starts in INSTRUCTION_SETS if most.startswith(starts)]
+    return found[0] if found else ""
+
+
+def is_held_back() -> bool:
+    """True if ONEDNN_MAX_CPU_ISA keeps oneDNN below an AVX-512 that the processor has."""
+    names = [own for own, _, _ in INSTRUCTION_SETS]
+    return names.index(held_at() or "amx") > names.index("avx512") and "avx512bw" in _field("flags").split()
+
+
+def onednn_is_on() -> bool:
+    """True if TensorFlow computes with oneDNN on an x86 processor."""
+    return platform.machine() in ("x86_64", "AMD64") and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+
+
+def _newest(flags: list[str], most: str) -> str:
+    names = [own for own, _, _ in INSTRUCTION_SETS]
+    allowed = INSTRUCTION_SETS[names.index(most) if most else 0 :]
+    return next((own for own, flag, _ in allowed if flag in flags), "other")
 
 
 def _field(field: str) -> str:

@@ -1,0 +1,74 @@
+"""What oneDNN may use of a processor, from Linux's flags and the environment."""
+
+import pytest
+
+from stages.training import processor
+
+AVX2 = "fpu avx avx2"
+AVX512 = f"{AVX2} avx512f avx512bw"
+BFLOAT16 = f"{AVX512} avx512_bf16"
+AMX = f"{BFLOAT16} amx_bf16 amx_tile"
+
+
+@pytest.fixture
+def flags(monkeypatch):
+    def have(names):
+        monkeypatch.setattr(processor, "_field", lambda field: names if field == "flags" else "")
+
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    return have
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (AMX, "amx"),
+        (BFLOAT16, "avx512_bf16"),
+        (AVX512, "avx512"),
+        (AVX2, "avx2"),
+        ("avx", "avx"),
+        ("", "other"),
+    ],
+)
+def test_the_newest_instruction_set_counts(flags, names, expected):
+    flags(names)
+    assert processor.instruction_set() == expected
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        ("ALL", "amx"),
+        ("AVX10_1_512", "amx"),
+        ("AVX512_CORE_AMX", "amx"),
+        ("AVX512_CORE_FP16", "avx512_bf16"),
+        ("avx512_core_bf16", "avx512_bf16"),
+        ("AVX512_CORE_VNNI", "avx512"),
+        ("AVX2_VNNI", "avx2"),
+        ("SSE41", "avx"),
+    ],
+)
+def test_onednn_may_be_held_to_an_older_one(flags, monkeypatch, most, expected):
+    flags(AMX)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert processor.instruction_set() == expected
+
+
+def test_an_older_processor_gains_nothing_from_a_newer_limit(flags, monkeypatch):
+    flags(AVX2)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    assert processor.instruction_set() == "avx2"
+
+
+@pytest.mark.parametrize(
+    ("names", "most", "expected"),
+    [(AMX, "AVX2", True), (AMX, "AVX512_CORE", False), (AVX2, "AVX2", False), (AMX, "", False)],
+)
+def test_only_a_newer_processor_is_held_back(flags, monkeypatch, names, most, expected):
+    flags(names)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert processor.is_held_back() == expected
+
+
+def test_this_machine_has_a_name_and_cores():
+    assert processor.name() and processor.cores() >= 1
