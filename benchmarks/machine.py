@@ -1,6 +1,5 @@
 """What a benchmark ran on: without it a rate means nothing."""
 
-import os
 import platform
 import shutil
 import subprocess
@@ -10,17 +9,15 @@ from typing import Any
 from stages.training import processor
 
 PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
-FEATURES = ["amx_bf16", "avx512_bf16"]  # what makes bfloat16 quick
 
 
 def describe(device: str = "cpu") -> dict[str, Any]:
-    """The processor, after the GPU if that is what computes; the cores this process may use, and the
-    versions of what computes."""
-    flags = processor.flags()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """The processor, after the GPU if that is what computes; the cores this process may use, what oneDNN
+    may use of the processor, and the versions of what computes."""
     return {
-        "cores": usable,
-        "features": {feature: feature in flags for feature in FEATURES},
+        "cores": processor.cores(),
+        "instruction_set": processor.instruction_set(),
+        "onednn": processor.onednn_is_on(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "platform": platform.platform(terse=True),
         "processor": f"{_gpu()}, {processor.name()}" if device == "gpu" else processor.name(),
@@ -30,9 +27,10 @@ def describe(device: str = "cpu") -> dict[str, Any]:
 
 def line(description: dict[str, Any]) -> str:
     """A description in one line."""
-    features = [name for name, present in description["features"].items() if present]
+    onednn = "oneDNN" if description["onednn"] else "no oneDNN"
     packages = [f"{name} {version}" for name, version in description["packages"].items()]
-    parts = [description["processor"], f"{description['cores']} cores", *features, *packages]
+    able = [description["instruction_set"], onednn]
+    parts = [description["processor"], f"{description['cores']} cores", *able, *packages]
     return ", ".join(parts)
 
 

@@ -25,5 +25,5 @@ def of_sum(terms, size=1.0, precision="float32"):
 
 
 def of_steps(steps, size=1.0, precision="float32"):
-    """How far apart two values may be after so many roundings, one after the other, of numbers up to `size`."""
+    """How far apart two values may be after so many roundings in a row of numbers up to `size`."""
     return 2 * steps * UNIT[precision] * size

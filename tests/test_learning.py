@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import images, learning, peer, step, worker
 
-PEERS = ["ours", "keras_tutorial", "keras_bfloat16"]
+PEERS = ["ours", "keras_tutorial", "keras_tuned"]
 if importlib.util.find_spec("torch"):
     PEERS.append("pytorch")
 

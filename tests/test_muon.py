@@ -89,8 +89,7 @@ def test_momentum_looks_ahead_as_nesterovs_does():
 def test_other_variables_get_the_steps_of_sgd(shape):
     start, gradient = np.ones(shape, np.float32), np.full(shape, 0.3, np.float32)
     found, expected = keras.Variable(start), keras.Variable(start)
-    settings = {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}
-    mine, its = muon.Muon(**settings), keras.optimizers.SGD(**settings)
+    mine, its = (kind(0.1, momentum=0.9, nesterov=True) for kind in (muon.Muon, keras.optimizers.SGD))
     for _ in range(3):
         mine.apply([tf.constant(gradient)], [found])
         its.apply([tf.constant(gradient)], [expected])

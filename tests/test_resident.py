@@ -132,7 +132,7 @@ def test_a_compiled_step_teaches_what_the_operations_one_by_one_do(records, mode
         network = architecture.build(manifest["image_shape"], 2, options)
         logits, tested, _ = train._with_pixels_in(network, manifest, 2)
         one, *_ = train._trainers(params, network, logits, tested, COUNT, cpu, execution)
-        # 9, 9 and 6 images: of 3 images the normalization of 1x1 maps makes a rounding a thousand times larger.
+        # 9, 9 and 6 images: over 3 of them, normalizing 1x1 maps makes a rounding a thousand times larger.
         batches = train._streamed(folder, manifest, 9, range(2))
         rows = [one.train_epoch(batches(number), COUNT, "epoch") for number in range(2)]
         rows.append(one.test(train._streamed(folder, manifest, 9, [0])(0)))
