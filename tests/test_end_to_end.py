@@ -123,3 +123,22 @@ def test_a_clean_clone_is_up_to_date_without_data(repository, tmp_path):
     clone = repository.clone(tmp_path / "clone")
     plan = clone.run("dvc", "repro", "--dry", "--allow-missing")
     assert "Data and pipelines are up to date." in plan
+
+
+def test_a_clone_has_the_same_bytes_whatever_git_makes_of_lines(repository, tmp_path):
+    clone = tmp_path / "clone"
+    repository.run("git", "clone", "--quiet", "--config=core.autocrlf=true", ".", str(clone))
+    names = repository.run("git", "ls-files", "-z").split("\0")[:-1]
+    changed = [name for name in names if (clone / name).read_bytes() != (repository.path / name).read_bytes()]
+    assert names and not changed
+
+
+def test_a_model_written_over_by_hand_leaves_the_cached_one(repository):
+    model = repository.path / "data/model/model.keras"
+    before = model.read_bytes()
+    repository.run("dvc", "checkout", "--force")
+    with model.open("r+b") as file:  # the same inode, as an editor that does not rename writes
+        file.write(b"not a model")
+    assert "modified" in repository.run("dvc", "status", "train")
+    repository.run("dvc", "checkout", "--force")
+    assert model.read_bytes() == before
