@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from benchmarks import machine, table
 from stages.running import outputs
-from stages.training import convolution_gradient, hardware, muon, processor, smooth_activation
+from stages.training import convolution_gradient, hardware, muon, processor, smooth_activation, xla_batch_norm
 
 ROUNDS = 11
 # Batch, height, width, channels, filters: of the three-block network, airbench's small and its full widths.
@@ -36,6 +36,7 @@ CONVOLUTIONS = [
     (500, 3, 3, 256, 256),
 ]
 ACTIVATED = (500, 15, 15, 64)
+NORMALIZED = [(128, 32, 32, 32), (500, 7, 7, 128)]
 MATRICES = [(288, 128), (1152, 128), (2304, 256)]
 
 Ways = dict[str, Callable[[], tf.Tensor]]
@@ -87,6 +88,8 @@ def _parts(dtype: tf.DType) -> Iterator[tuple[str, Ways]]:
         yield f"weight gradient, {shape}", _weight_gradient(batch, height, width, channels, filters, dtype)
     for name in ("silu", "gelu"):
         yield f"{name} and its gradient, {ACTIVATED}", _activation(name, dtype)
+    for normalized in NORMALIZED if dtype == tf.float32 else []:
+        yield f"batch normalization, {normalized}", _batch_norm(normalized)
     for rows, columns in MATRICES:
         matrix = _normal((rows, columns), tf.float32)
         yield (
@@ -137,6 +140,18 @@ def _activation(name: str, dtype: tf.DType) -> Ways:
     kinds = {"XLA": smooth_activation.Activation, "TensorFlow": keras.layers.Activation}
     layers = {way: kind(name, dtype=dtype.name) for way, kind in kinds.items()}
     return {way: tf.function(functools.partial(gradient, layer)) for way, layer in layers.items()}
+
+
+def _batch_norm(shape: Sequence[int]) -> Ways:
+    inputs, ones = _normal(shape, tf.float32), tf.ones(shape[-1])
+
+    def through_onednn() -> tf.Tensor:
+        return tf.compat.v1.nn.fused_batch_norm(inputs, ones, ones, is_training=True)[0]
+
+    def through_xla() -> tf.Tensor:
+        return xla_batch_norm.normalize(inputs, ones, ones, 1e-3)[0]
+
+    return {"oneDNN": tf.function(through_onednn), "XLA": tf.function(through_xla)}
 
 
 def _normal(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:

@@ -101,7 +101,15 @@ def create(path):
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in ("stages", "configs", ".ci"):
         shutil.copytree(PROJECT / folder, path / folder, ignore=ignore)
-    files = ["Makefile", "dvc.yaml", ".gitattributes", ".gitignore", ".dvcignore", "data/.gitignore", ".dvc/config"]
+    files = [
+        "Makefile",
+        "dvc.yaml",
+        ".gitattributes",
+        ".gitignore",
+        ".dvcignore",
+        "data/.gitignore",
+        ".dvc/config",
+    ]
     for name in [*files, ".dvc/.gitignore"]:
         (path / name).parent.mkdir(exist_ok=True)
         shutil.copy(PROJECT / name, path / name)

@@ -9,11 +9,13 @@ def test_each_part_has_the_time_of_each_way(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(kernels, "CONVOLUTIONS", [(200, 4, 4, 8, 8)])
     monkeypatch.setattr(kernels, "MATRICES", [(8, 4)])
     monkeypatch.setattr(kernels, "ACTIVATED", (2, 3, 3, 4))
+    monkeypatch.setattr(kernels, "NORMALIZED", [(2, 3, 3, 4)])
     monkeypatch.setattr(kernels, "ROUNDS", 1)
     kernels.main(["--precision", "float32", "--output", str(tmp_path / "kernels.json")])
     report = json.loads((tmp_path / "kernels.json").read_text())
     ways = {part.split()[0].rstrip(","): set(found) for part, found in report["milliseconds"].items()}
     assert ways["weight"] == {"oneDNN", "(convolution)", "matrix products", "pieces"}
     assert ways["silu"] == ways["gelu"] == {"XLA", "TensorFlow"}
+    assert ways["batch"] == {"oneDNN", "XLA"}
     assert "float32" in ways["Muon"]
     assert "weight gradient, 200x4x4x8 to 8" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from stages.training import replicas
+from stages.training import processor, replicas, xla, xla_batch_norm
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -11,7 +11,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     On the TensorFlow backend Keras computes it from separate operations and in float32, whatever
     the precision. FusedBatchNormV3 takes bfloat16 and float16 and keeps its statistics in float32.
-    On two CPU cores with AMX an epoch of the three-block network takes 6 s in place of 9.
+    On two CPU cores with AMX an epoch of the three-block network takes 6 s instead of 9. Where oneDNN is
+    slow at it, XLA does it instead: see `xla_batch_norm`.
 
     Weights are named and ordered as in Keras's layer, so either can take the other's place. On several
     replicas each normalizes by the statistics of its own share of a batch; the moving ones, the same on
@@ -25,28 +26,56 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving = tf.convert_to_tensor(self.moving_mean)
         gamma = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(moving)
         beta = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(moving)
+        is_slow = _is_slow(inputs)
         if not (training and self.trainable):
-            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                inputs,
-                gamma,
-                beta,
-                mean=moving,
-                variance=tf.convert_to_tensor(self.moving_variance),
-                epsilon=self.epsilon,
-                is_training=False,
-            )
-            return outputs
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, gamma, beta, epsilon=self.epsilon, is_training=True
-        )
-        # The operation returns the unbiased variance; Keras's layer averages the biased one.
-        count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
+            variance = tf.convert_to_tensor(self.moving_variance)
+            infer = xla_batch_norm.infer if is_slow else _infer
+            return infer(inputs, gamma, beta, moving, variance, self.epsilon)
+        normalize = xla_batch_norm.normalize if is_slow else _normalize
+        outputs, mean, variance = normalize(inputs, gamma, beta, self.epsilon)
+        count = _values_per_channel(inputs)
         self._follow(self.moving_mean, _over_replicas(mean, count))
-        self._follow(self.moving_variance, _over_replicas(variance * (count - 1) / count, count))
+        self._follow(self.moving_variance, _over_replicas(variance, count))
         return outputs
 
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))
+
+
+def _is_slow(inputs: tf.Tensor) -> bool:
+    """True where oneDNN's kernel takes many times as long as XLA's."""
+    on_cpu = not tf.config.get_visible_devices("GPU") and not xla.is_traced()
+    return on_cpu and inputs.dtype == tf.float32 and processor.normalizes_slowly()
+
+
+def _normalize(
+    inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The outputs, and the batch's mean and biased variance."""
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        inputs, gamma, beta, epsilon=epsilon, is_training=True
+    )
+    # The operation returns the unbiased variance; Keras's layer averages the biased one.
+    count = _values_per_channel(inputs)
+    return outputs, mean, variance * (count - 1) / count
+
+
+def _infer(
+    inputs: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    epsilon: float,
+) -> tf.Tensor:
+    outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+        inputs, gamma, beta, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+    )
+    return outputs
+
+
+def _values_per_channel(inputs: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
 
 
 def _over_replicas(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

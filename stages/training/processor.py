@@ -54,6 +54,11 @@ def onednn_is_on() -> bool:
     return platform.machine() in ("x86_64", "AMD64") and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
 
 
+def normalizes_slowly() -> bool:
+    """True if oneDNN's batch normalization in float32 takes ten times as long here as with AVX-512."""
+    return onednn_is_on() and instruction_set() in ("avx2", "avx", "other")
+
+
 def _newest(flags: list[str], most: str) -> str:
     names = [own for own, _, _ in INSTRUCTION_SETS]
     allowed = INSTRUCTION_SETS[names.index(most) if most else 0 :]
