@@ -16,10 +16,15 @@ export DVC_NO_ANALYTICS := 1
 repro: .venv/$(REQUIREMENTS)
 	.venv/bin/dvc repro
 
+# What the user names is text: make does not expand it, and the shell gets it from the environment.
 BASE ?= main
+OPTIONS ?=
+override BASE := $(value BASE)
+override OPTIONS := $(value OPTIONS)
+export BASE OPTIONS
 
 report: .venv/$(REQUIREMENTS)
-	@.venv/bin/python -m stages.reporting.pull_request --base '$(BASE)' $(OPTIONS)
+	@.venv/bin/python -m stages.reporting.pull_request --base="$$BASE" --options="$$OPTIONS"
 
 test: .venv/requirements-dev.txt
 	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -231,7 +231,6 @@ def _collect(
     here: Machine,
 ) -> Run:
     metrics = outputs.read_json(reports / "metrics.json")
-    del metrics["per_class"]
     history = pd.read_csv(reports / "history.csv")
     return Run(
         config=config,

@@ -7,7 +7,7 @@ predictions, pictures and a model card.
 import shutil
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ from stages.reporting import (
     confusions,
     convolution,
     curves,
+    ellipsis,
     feature_maps,
     figures,
     filters,
@@ -35,6 +36,9 @@ from stages.running import command, errors, outputs, paramfile
 
 BATCH = 500  # images
 PROBABILITY_DECIMALS = 4
+SUM_TOLERANCE = 0.05  # of float16 probabilities of a thousand classes
+SHOWN_VALUES = 3  # in an error
+NAMES = 200  # characters, in an error
 LAYERS = 9  # in reports/feature_maps.png; a column each, more are too small to see
 
 
@@ -65,92 +69,144 @@ class Judged(NamedTuple):
     travellers: np.ndarray  # uint8 [m, H, W, C], whose way through the network is shown
     rows: np.ndarray  # [m], the travellers' among the N
 
+    @property
+    def predicted(self) -> np.ndarray:
+        """Labels, int [N]."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the predicted class, [N]."""
+        return self.probabilities.max(axis=1)
+
 
 def evaluate(params: Params, model: Path, records: Path, data: Path, history: Path, reports: Path) -> None:
-    """Write metrics.json, predictions.csv, confusions.md, model_card.md and the pictures to `reports`.
+    """Write numbers (JSON and CSV), words (Markdown) and pictures (PNG) to `reports`.
 
     The model's summary and training environment, which data/model keeps out of Git, go there too.
 
     Raises:
-        errors.BadInput: the model or `data` does not fit the records, or the accuracy is below
-            `params.min_accuracy` (the reports are written all the same).
+        errors.BadInput: the model or `data` does not fit the records, what the model gives are no
+            probabilities, or the accuracy is below `params.min_accuracy` (the reports are written all
+            the same).
     """
     manifest = tfrecord.read_manifest(records)
     classifier = _load(model / "model.keras", manifest)
     known = _known(model, data, manifest)
-    learning = pd.read_csv(history)
+    learning = pd.read_csv(history).dropna(axis="columns", how="all")  # empty: nothing validated
     judged = _predict(classifier, records, manifest, params)
-    actual, predicted = judged.labels, judged.probabilities.argmax(axis=1)
-    classes = manifest["classes"]
-    numbers = metrics.evaluate(actual, judged.probabilities, classes, params.calibration_bins)
-    numbers["parameters"] = classifier.count_params()
-    outputs.write_json(reports / "metrics.json", numbers)
-    names = np.array(classes)
-    table = pd.DataFrame(
-        {
-            "index": judged.positions,
-            "actual": names[actual],
-            "predicted": names[predicted],
-            "probability": judged.probabilities.max(axis=1).round(PROBABILITY_DECIMALS),
-        }
-    )
-    with outputs.file(reports / "predictions.csv") as partial:
-        table.to_csv(partial, index=False, lineterminator="\n", float_format=f"%.{PROBABILITY_DECIMALS}f")
-    counts = confusion_matrix(actual, predicted, labels=range(len(classes)))
-    with outputs.file(reports / "confusions.md") as partial:
-        partial.write_text(confusions.markdown(counts, classes), encoding="utf-8")
-    bins = calibration.bins(actual, judged.probabilities, params.calibration_bins)
+    _demand_probabilities(judged.probabilities, model / "model.keras")
     facts = model_card.Facts(
         **known,
         image_shape=manifest["image_shape"],
         history=learning,
-        metrics=numbers,
-        counts=counts,
-        confidence=judged.probabilities.max(axis=1).astype(np.float64),
-        right=actual == predicted,
-        calibration=bins,
+        **_measured(judged, classifier, manifest["classes"], params.calibration_bins),
     )
-    with outputs.file(reports / "model_card.md") as partial:
-        partial.write_text(model_card.text(facts), encoding="utf-8")
-    shown = table.iloc[_example_rows(len(table), params.examples)]
+    _write_numbers(reports, facts, judged)
+    _write_words(reports, facts, model)
+    _write_pictures(reports, facts, judged, classifier, params)
+    _demand_accuracy(facts.metrics, params.min_accuracy)
+
+
+def _measured(judged: Judged, classifier: keras.Model, classes: list[str], bins: int) -> dict[str, Any]:
+    """The facts that the test split gives."""
+    actual, predicted, probabilities = judged.labels, judged.predicted, judged.probabilities
+    numbers = metrics.evaluate(actual, probabilities, classes, bins)
+    return {
+        "metrics": numbers | {"parameters": classifier.count_params()},
+        "per_class": metrics.per_class(actual, predicted, classes),
+        "counts": confusion_matrix(actual, predicted, labels=range(len(classes))),
+        "confidence": judged.confidence.astype(np.float64),
+        "right": actual == predicted,
+        "calibration": calibration.bins(actual, probabilities, bins),
+    }
+
+
+def _write_numbers(reports: Path, facts: model_card.Facts, judged: Judged) -> None:
+    outputs.write_json(reports / "metrics.json", facts.metrics)
+    outputs.write_json(reports / "per_class.json", facts.per_class, sort_keys=False)
+    names = np.array(facts.classes)
+    predictions = pd.DataFrame(
+        {
+            "index": judged.positions,
+            "actual": names[judged.labels],
+            "predicted": names[judged.predicted],
+            "probability": judged.confidence.round(PROBABILITY_DECIMALS),
+        }
+    )
+    tables = {"predictions.csv": predictions, "confusions.csv": confusions.table(facts.counts, facts.classes)}
+    for name, table in tables.items():
+        with outputs.file(reports / name) as partial:
+            table.to_csv(partial, index=False, lineterminator="\n", float_format=f"%.{PROBABILITY_DECIMALS}f")
+
+
+def _write_words(reports: Path, facts: model_card.Facts, model: Path) -> None:
+    words = {
+        "confusions.md": confusions.text(facts.counts, facts.classes),
+        "model_card.md": model_card.text(facts),
+    }
+    for name, text in words.items():
+        with outputs.file(reports / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    for source, name in (("summary.txt", "model_summary.txt"), ("environment.json", "environment.json")):
+        with outputs.file(reports / name) as partial:
+            shutil.copyfile(model / source, partial)
+
+
+def _write_pictures(
+    reports: Path, facts: model_card.Facts, judged: Judged, classifier: keras.Model, params: Params
+) -> None:
+    first = facts.classes[judged.labels[judged.rows[0]]]
     pictures = {
-        "confusion_matrix.png": figures.confusion_matrix(counts, classes),
-        "learning_curves.png": curves.figure(learning),
-        "predictions.png": figures.predictions(
-            judged.examples,
-            shown["actual"].tolist(),
-            shown["predicted"].tolist(),
-            shown["probability"].tolist(),
-        ),
-        "convolution.png": convolution.figure(judged.travellers[0], classes[actual[judged.rows[0]]]),
-        "feature_maps.png": _feature_maps(classifier, judged, classes, params.feature_maps.channels),
+        "confusion_matrix.png": figures.confusion_matrix(facts.counts, facts.classes),
+        "learning_curves.png": curves.figure(facts.history),
+        "predictions.png": _examples(judged, facts.classes, params.examples),
+        "convolution.png": convolution.figure(judged.travellers[0], first),
+        "feature_maps.png": _feature_maps(classifier, judged, facts.classes, params.feature_maps.channels),
         "filters.png": _filters(classifier),
-        "reliability.png": reliability.figure(bins),
+        "reliability.png": reliability.figure(facts.calibration),
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
             figures.save(figure, partial)
-    for source, name in (("summary.txt", "model_summary.txt"), ("environment.json", "environment.json")):
-        with outputs.file(reports / name) as partial:
-            shutil.copyfile(model / source, partial)
-    print(f"test accuracy {numbers['accuracy']:.4f} on {len(actual):,} images")
-    if numbers["accuracy"] < params.min_accuracy:
+
+
+def _demand_probabilities(probabilities: np.ndarray, path: Path) -> None:
+    """Refuse NaN, and the scores of a model without a softmax."""
+    wrong = ~(probabilities >= 0).all(axis=1) | ~(np.abs(probabilities.sum(axis=1) - 1) < SUM_TOLERANCE)
+    if wrong.any():
+        first = ", ".join(map(str, probabilities[wrong][0, :SHOWN_VALUES]))
         raise errors.BadInput(
-            f"expected an accuracy of at least evaluate.min_accuracy = {params.min_accuracy},"
+            f"{path}: expected probabilities that add up to 1 for each image, received {first} for"
+            f" {wrong.sum():,} of {len(wrong):,} images; train the model again, with a lower learning rate if"
+            " these are nan"
+        )
+
+
+def _demand_accuracy(numbers: dict[str, Any], least: float) -> None:
+    print(f"test accuracy {numbers['accuracy']:.4f} on {numbers['images']:,} images")
+    if numbers["accuracy"] < least:
+        raise errors.BadInput(
+            f"expected an accuracy of at least evaluate.min_accuracy = {least},"
             f" received {numbers['accuracy']}"
         )
 
 
-def _known(model: Path, data: Path, manifest: dict) -> dict[str, dict]:
+def _known(model: Path, data: Path, manifest: dict) -> dict[str, Any]:
     """What earlier stages say of the data and of the training."""
     said = outputs.read_json(data)
     if said["classes"] != manifest["classes"]:
-        raise errors.BadInput(
-            f"{data}: expected the records' classes, {', '.join(manifest['classes'])};"
-            f" received {', '.join(said['classes'])}"
-        )
+        expected, received = (ellipsis.cut(", ".join(each["classes"]), NAMES) for each in (manifest, said))
+        raise errors.BadInput(f"{data}: expected the records' classes, {expected}; received {received}")
     of_model = {name: outputs.read_json(model / f"{name}.json") for name in ("training", "environment")}
     return {"data": said, **of_model}
+
+
+def _examples(judged: Judged, classes: list[str], count: int) -> Figure:
+    rows = _example_rows(len(judged.labels), count)
+    probabilities = judged.confidence[rows].round(PROBABILITY_DECIMALS)
+    actual, predicted = judged.labels[rows].tolist(), judged.predicted[rows].tolist()
+    return figures.predictions(judged.examples, actual, predicted, probabilities.tolist(), classes)
 
 
 def _feature_maps(classifier: keras.Model, judged: Judged, classes: list[str], channels: int) -> Figure:

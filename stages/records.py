@@ -182,9 +182,9 @@ def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: 
     for view in range(FIGURE_VIEWS if operations else 0):
         numbers = augment.draw(operations, seed, view, shown)
         rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
-    names = [train.manifest["classes"][label] for label in train.labels[shown]]
+    drawn = figures.training_images(rows, train.labels[shown].tolist(), train.manifest["classes"])
     with outputs.file(path) as partial:
-        figures.save(figures.training_images(rows, names), partial)
+        figures.save(drawn, partial)
 
 
 if __name__ == "__main__":

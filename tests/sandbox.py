@@ -99,7 +99,7 @@ def create(path):
     """A repository of this project as it stands, with the digits as its dataset and nothing run yet."""
     repository = Repository(path)
     ignore = shutil.ignore_patterns("__pycache__")
-    for folder in ("stages", "configs", ".ci"):
+    for folder in ("stages", "configs", ".ci", ".dvc/plots"):
         shutil.copytree(PROJECT / folder, path / folder, ignore=ignore)
     files = [
         "Makefile",

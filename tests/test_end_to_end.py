@@ -90,8 +90,8 @@ def test_going_back_to_a_model_trained_before_trains_nothing(repository):
 def test_other_classes_rerun_the_subset_and_what_follows(repository):
     repository.set("subset.classes", ["three", "eight"])
     assert repository.stages_run("dvc", "repro") == sandbox.STAGES[1:]
-    metrics = json.loads((repository.path / "reports/metrics.json").read_text())
-    assert list(metrics["per_class"]) == ["eight", "three"]
+    per_class = json.loads((repository.path / "reports/per_class.json").read_text())
+    assert list(per_class) == ["three", "eight"]
 
 
 def test_another_source_of_the_same_bytes_reruns_the_download_and_stops(repository):
@@ -114,7 +114,7 @@ def test_two_branches_can_be_compared(repository):
 
     repository.run("dvc", "plots", "diff", "main", "--out", "plots")
     page = (repository.path / "plots/index.html").read_text()
-    for plot in ("loss", "accuracy", "confusion", "confusion-normalized", "confusion_matrix.png"):
+    for plot in ("loss", "accuracy", "confusions", "confusion_matrix.png"):
         assert plot in page
     shutil.rmtree(repository.path / "plots")
 

@@ -21,7 +21,9 @@ PARAMS = {
 COUNT = 10
 REPORTS = {
     "metrics.json",
+    "per_class.json",
     "predictions.csv",
+    "confusions.csv",
     "confusion_matrix.png",
     "learning_curves.png",
     "predictions.png",
@@ -49,11 +51,11 @@ def history(tmp_path_factory):
     return path
 
 
-def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2):
+def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2, activation="softmax"):
     """A saved model that calls an image light by its mean: surely so with a large slope, never with 0."""
     pixels = keras.Input(shape, dtype="uint8")
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1.0)(pixels))
-    dense = keras.layers.Dense(classes, activation="softmax")
+    dense = keras.layers.Dense(classes, activation=activation)
     return saved(folder, keras.Model(pixels, dense(mean)), dense, slope)
 
 
@@ -115,14 +117,15 @@ def test_the_stage_writes_numbers_predictions_and_pictures(reports):
 def test_a_right_model_is_right_about_every_image(reports):
     found = outputs.read_json(reports / "metrics.json")
     assert (found["accuracy"], found["images"], found["parameters"]) == (1.0, COUNT, 4)
-    assert [found["per_class"][name]["support"] for name in tiny.CLASSES] == [5, 5]
+    by_class = outputs.read_json(reports / "per_class.json")
+    assert [(name, numbers["support"]) for name, numbers in by_class.items()] == [("dark", 5), ("light", 5)]
 
 
 def test_a_model_that_says_the_same_of_every_image_is_right_half_of_the_time(reports_of_dark):
     found = outputs.read_json(reports_of_dark / "metrics.json")
     assert found["accuracy"] == 0.5
-    assert found["per_class"]["dark"]["recall"] == 1.0
-    assert found["per_class"]["light"]["recall"] == 0.0
+    by_class = outputs.read_json(reports_of_dark / "per_class.json")
+    assert (by_class["dark"]["recall"], by_class["light"]["recall"]) == (1.0, 0.0)
     share = 1 / (1 + np.exp(-1))
     assert found["loss"] == pytest.approx(-np.mean(np.log([share, 1 - share])), abs=1e-4)
     assert found["calibration_error"] == pytest.approx(share - 0.5, abs=1e-4)
@@ -145,7 +148,7 @@ def test_the_predictions_add_up_to_the_metrics(name, request):
     table, found = pd.read_csv(reports / "predictions.csv"), outputs.read_json(reports / "metrics.json")
     right = table["actual"] == table["predicted"]
     assert found["accuracy"] == right.mean()
-    for class_name, numbers in found["per_class"].items():
+    for class_name, numbers in outputs.read_json(reports / "per_class.json").items():
         of_class = table["actual"] == class_name
         assert numbers["support"] == of_class.sum()
         assert numbers["recall"] == pytest.approx(right[of_class].mean(), abs=1e-4)
@@ -212,8 +215,18 @@ def test_more_channels_change_the_feature_maps_alone(records, history, tmp_path)
 def test_the_confusions_are_those_of_the_predictions(reports, reports_of_dark):
     assert "None of the 10 test images" in (reports / "confusions.md").read_text()
     assert (
-        "- light is taken for dark 5 times of 5 (100.0 %)" in (reports_of_dark / "confusions.md").read_text()
+        "- `light` is taken for `dark` 5 times of 5 (100.0 %)"
+        in (reports_of_dark / "confusions.md").read_text()
     )
+
+
+def test_the_table_of_confusions_is_that_of_the_predictions(reports_of_dark):
+    table = pd.read_csv(reports_of_dark / "confusions.csv")
+    assert table.to_numpy().tolist() == [
+        ["dark", "dark", 5, 1.0],
+        ["light", "light", 0, 0.0],
+        ["light", "dark", 5, 1.0],
+    ]
 
 
 def test_the_card_says_what_the_metrics_say(reports_of_dark):
@@ -242,6 +255,41 @@ def test_a_report_on_other_classes_is_bad_input(records, history, reports, tmp_p
 def test_one_example_or_more_than_there_are_can_be_asked_for(records, history, reports, tmp_path, examples):
     run(reports.parent / "model", records, history, tmp_path, examples=examples)
     assert (tmp_path / "predictions.png").stat().st_size > 0
+
+
+def test_classes_are_listed_in_the_order_of_their_labels(tmp_path, history):
+    arrays = tiny.subset(tmp_path / "arrays", test=COUNT)
+    for path in arrays.rglob("manifest.json"):
+        outputs.write_json(path, outputs.read_json(path) | {"classes": ["zebra", "ant"]})
+    records = tiny.build_records(tmp_path, arrays) / "test"
+    out = run(
+        classifier(tmp_path / "model"), records, history, tmp_path / "out", tiny.data_report(["zebra", "ant"])
+    )
+    assert list(outputs.read_json(out / "per_class.json")) == ["zebra", "ant"]
+
+
+@pytest.mark.parametrize(("slope", "shown"), [(np.nan, "nan, nan"), (np.inf, "nan, nan")])
+def test_a_model_that_gives_nan_is_bad_input(records, history, tmp_path, slope, shown):
+    model = classifier(tmp_path / "model", slope=slope)
+    with pytest.raises(
+        errors.BadInput, match=rf"model\.keras: expected probabilities .*received {shown} for 10"
+    ):
+        run(model, records, history, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_scores_that_are_no_probabilities_are_bad_input(records, history, tmp_path):
+    model = classifier(tmp_path / "model", activation=None)
+    with pytest.raises(errors.BadInput, match=r"expected probabilities that add up to 1 for each image"):
+        run(model, records, history, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_empty_columns_of_validation_are_as_good_as_none(records, history, reports, tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,learning_rate,loss,accuracy,val_loss,val_accuracy\n1,0.1,0.7,0.5,,\n")
+    found = run(reports.parent / "model", records, path, tmp_path / "reports")
+    assert tiny.digests(found) == tiny.digests(reports)
 
 
 def test_an_accuracy_below_the_floor_is_bad_input_after_the_reports_are_written(

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import font_manager
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
 
-from stages.reporting import figures
+from stages.reporting import convolution, feature_maps, figures, fonts
 
+ABC = ["ant", "bee", "cat"]
+LABELS = [0, 1, 0, 2]
 TEN = [f"class {number}" for number in range(10)]
 
 
@@ -25,11 +31,10 @@ def ticks(axis):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path, channels):
     plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
-    names = ["ant", "bee", "ant", "cat"]
-    figure = figures.training_images({"plain": plain, "view 0": turned}, names)
+    figure = figures.training_images({"plain": plain, "view 0": turned}, LABELS, ABC)
     figures.save(figure, tmp_path / "figure.png")
     (axes,) = figure.axes
-    assert (ticks(axes.xaxis), ticks(axes.yaxis)) == (names, ["plain", "view 0"])
+    assert (ticks(axes.xaxis), ticks(axes.yaxis)) == (["ant", "bee", "ant", "cat"], ["plain", "view 0"])
     for row, y in zip((plain, turned), axes.get_yticks(), strict=True):
         for image, x in zip(row, axes.get_xticks(), strict=True):
             enlarged = image.squeeze().repeat(5, axis=0).repeat(5, axis=1)  # to 32 pixels or more
@@ -44,20 +49,20 @@ def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path
 
 def test_a_white_gap_parts_training_images():
     images = np.zeros((2, 32, 32, 3), np.uint8)
-    (axes,) = figures.training_images({"plain": images}, ["ant", "bee"]).axes
+    (axes,) = figures.training_images({"plain": images}, [0, 1], ABC).axes
     assert (shown(axes)[:, 32:34] == 255).all() and not shown(axes)[:, [31, 34]].any()
 
 
 def test_the_title_speaks_of_views_where_there_are_some():
     images = random_images(1, 3)
-    alone = figures.training_images({"plain": images}, ["ant"]).get_suptitle()
-    beside = figures.training_images({"plain": images, "view 0": images}, ["ant"]).get_suptitle()
+    alone = figures.training_images({"plain": images}, [0], ABC).get_suptitle()
+    beside = figures.training_images({"plain": images, "view 0": images}, [0], ABC).get_suptitle()
     assert ("views" in alone, "views" in beside) == (False, True)
 
 
 def test_grey_images_span_black_to_white_whatever_their_range():
     images = np.full((1, 2, 2, 1), 100, np.uint8)
-    (axes,) = figures.training_images({"plain": images}, ["ant"]).axes
+    (axes,) = figures.training_images({"plain": images}, [0], ABC).axes
     (image,) = axes.get_images()
     assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
 
@@ -100,7 +105,117 @@ def test_names_at_a_large_confusion_matrix_do_not_overlap(tmp_path, classes, eve
     ("name", "shown"), [("ant", "ant"), ("ninechars", "ninechars"), ("more than nine", "more…nine")]
 )
 def test_the_middle_of_a_long_name_is_left_out(name, shown):
-    assert figures.brief(name, 9) == shown
+    assert figures.names([name], 9) == [shown]
+
+
+# Of the fonts that matplotlib brings none has the first, a cat, and only STIXGeneral has the second.
+UNKNOWN, STIX = "\U0001f408", "\u214a"
+
+
+@pytest.fixture
+def own_fonts(monkeypatch):
+    """As on a machine that has no fonts but matplotlib's."""
+    bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
+    fonts.others.cache_clear()
+    yield
+    fonts.others.cache_clear()
+
+
+@pytest.mark.usefixtures("own_fonts")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("猫", "U+732B"),
+        ("黒猫 cat", "U+9ED2 U+732B  cat"),
+        (UNKNOWN, "U+1F408"),
+        ("a\nb\tc", "a U+000A b U+0009 c"),
+        ("\u200e", "U+200E"),
+        ("عربى", "عربى"),
+        ("Ünïcödé Ж ω", "Ünïcödé Ж ω"),
+    ],
+)
+def test_characters_without_a_glyph_are_code_points(name, shown):
+    assert figures.names([name], 30) == [shown]
+    assert figures.plain(name) == shown
+
+
+ALIKE = [
+    ["猫", "犬", "cat"],
+    ["a" * 50 + "x" + "b" * 50, "a" * 50 + "y" + "b" * 50],
+    ["猫", "U+732B"],
+    ["a\nb", "a U+000A b"],
+    ["é", "e\u0301"],
+    ["ant", "ant ", " ant"],
+    ["", " "],
+    ["a" * 50, "a" * 51, "0: aaa", "1: aaa"],
+    ["$" * 40 + "x" + "$" * 40, "$" * 81],
+]
+
+
+@pytest.mark.usefixtures("own_fonts")
+@pytest.mark.parametrize("classes", ALIKE)
+@pytest.mark.parametrize("length", [15, 24])
+def test_no_two_names_look_alike(classes, length):
+    shown = [" ".join(name.replace(r"\$", "$").split()) for name in figures.names(classes, length)]
+    assert len(set(shown)) == len(classes)
+    assert max(map(len, shown)) <= length
+
+
+def test_alike_names_are_numbered_by_their_labels():
+    assert figures.names(["ant", "ant ", "bee"], 15) == ["0: ant", "1: ant ", "2: bee"]
+
+
+@given(st.lists(st.text(max_size=40), min_size=2, max_size=5, unique=True))
+def test_any_names_are_told_apart(classes):
+    shown = figures.names(classes, 15)
+    assert len(set(shown)) == len(classes)
+    assert not any(map(is_math_text, shown))
+
+
+@pytest.mark.usefixtures("own_fonts")
+@pytest.mark.filterwarnings("error")  # matplotlib warns of a missing glyph
+@pytest.mark.parametrize("name", ["猫", UNKNOWN, "\x07", "a\nb", STIX, "$x$", "عربى"])
+def test_every_picture_draws_any_name(tmp_path, name):
+    images, classes = random_images(2, 3), [name, "dog"]
+    for figure in (
+        figures.training_images({"plain": images}, [0, 1], classes),
+        figures.confusion_matrix(np.eye(2, dtype=int), classes),
+        figures.predictions(images, [0, 1], [1, 0], [0.5, 0.6], classes),
+        figures.note(name),
+        convolution.figure(images[0], name),
+        feature_maps.figure(images, [0, 1], [(f"{name}\n2", np.eye(2))], np.eye(2), classes),
+    ):
+        figures.save(figure, tmp_path / "figure.png")
+
+
+@pytest.mark.usefixtures("own_fonts")
+def test_another_font_is_asked_for_what_the_first_lacks(tmp_path):
+    figure = figures.confusion_matrix(np.eye(2, dtype=int), [STIX, "dog"])
+    assert ticks(figure.axes[0].xaxis)[0] == STIX
+    figures.save(figure, tmp_path / "figure.png")
+    families = figure.axes[0].xaxis.get_ticklabels()[0].get_fontfamily()
+    assert families[0] == "DejaVu Sans" and len(families) == 2
+
+
+def test_fonts_of_the_machine_do_not_touch_ordinary_names(tmp_path, monkeypatch):
+    def digest():
+        figures.save(figures.confusion_matrix(np.eye(2, dtype=int), ["Ärger", "dog"]), tmp_path / "a.png")
+        return (tmp_path / "a.png").read_bytes()
+
+    before = digest()
+    monkeypatch.setattr(fonts, "_installed", lambda: pytest.fail("looked for other fonts"))
+    fonts.others.cache_clear()
+    assert digest() == before
+
+
+def test_a_font_file_that_is_gone_has_no_characters(tmp_path, monkeypatch):
+    (tmp_path / "damaged.ttf").write_bytes(b"no font")
+    places = [("A", str(tmp_path / "damaged.ttf"), 0), ("B", str(tmp_path / "gone.ttf"), 0)]
+    monkeypatch.setattr(fonts, "_installed", lambda: places)
+    fonts.others.cache_clear()
+    assert fonts.others("a猫") == {}
+    fonts.others.cache_clear()
 
 
 def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
@@ -113,7 +228,7 @@ def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_predictions_are_green_where_right_and_red_where_wrong(channels):
     images = random_images(2, channels)
-    figure = figures.predictions(images, ["ant", "bee"], ["ant", "cat"], [0.876, 0.5])
+    figure = figures.predictions(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
     right, wrong = figure.axes
     assert right.get_title() == "ant\n88%"
     assert wrong.get_title() == "cat 50%\nis bee"
@@ -125,7 +240,7 @@ def test_predictions_are_green_where_right_and_red_where_wrong(channels):
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
 def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count):
-    figure = figures.predictions(random_images(count, 3), ["ant"] * count, ["ant"] * count, [0.5] * count)
+    figure = figures.predictions(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
     filled = [axes for axes in figure.axes if axes.get_images()]
     blank = [axes for axes in figure.axes if not axes.get_images()]
     assert len(filled) == count
@@ -135,20 +250,20 @@ def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count
 
 
 def test_titles_of_predictions_do_not_overlap(tmp_path):
-    names = ["automobile", "a class with a very long name indeed"] * 6
-    figure = figures.predictions(random_images(12, 3), names, names[::-1], [1.0] * 12)
+    labels, classes = [0, 1] * 6, ["automobile", "a class with a very long name indeed"]
+    figure = figures.predictions(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
     figures.save(figure, tmp_path / "figure.png")
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
 
 
 def make_figures():
-    images, names = random_images(3, 3), ["ant", "bee", "ant"]
+    images, labels = random_images(3, 3), [0, 1, 0]
     return [
-        figures.training_images({"plain": images}, names),
+        figures.training_images({"plain": images}, labels, ABC),
         figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
         figures.note("nothing"),
-        figures.predictions(images, names, names[::-1], [0.5, 0.6, 0.7]),
+        figures.predictions(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
     ]
 
 

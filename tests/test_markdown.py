@@ -9,20 +9,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from stages.reporting import markdown
+from tests import names
 
-NASTY = [
-    "a|b",
-    "<script>",
-    "$x$ $y$",
-    "`tick`",
-    "a_b_c *d*",
-    "@someone",
-    "#12",
-    "[a](b)",
-    "\\|",
-    "&amp;",
-    " x ",
-]
+PLACES = {
+    "a cell": "| name | count |\n|---|--:|\n| {} | 1 |",
+    "the start of a line": "{} comes first.",
+    "a sentence": "It is taken for {} once.",
+    "a heading": "# Confusions of {}",
+    "an item": "- {} is taken for {}",
+    "bold": "**{} is best**",
+}
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 renderer = MarkdownIt("commonmark").enable("table")
 
 
@@ -32,16 +29,41 @@ def cells(text):
     return [html.unescape(re.sub(r"^<code>(.*)</code>$", r"\1", cell, flags=re.DOTALL)) for cell in found]
 
 
-@pytest.mark.parametrize("name", [*NASTY, "airplane", "traffic light", "train.epochs", "forêt", "50%"])
-def test_a_name_is_read_as_it_stands(name):
-    text = markdown.cut(["name", "count"], [[markdown.name(name), "1"]])
-    assert cells(text) == ["name", "count", name, "1"]
-    assert "<code>" in renderer.render(text)
+def names_in(text):
+    """What is rendered as code."""
+    return list(map(html.unescape, re.findall(r"<code>(.*?)</code>", renderer.render(text), re.DOTALL)))
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def tags(text):
+    return re.sub(r">[^<]*<", "><", renderer.render(text))
+
+
+@pytest.mark.parametrize("name", [*names.NASTY, "airplane", "traffic light", "train.epochs", "forêt", "50%"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_name_is_read_as_it_stands(name, place):
+    count = PLACES[place].count("{}")
+    text = PLACES[place].format(*[markdown.name(name)] * count)
+    assert names_in(text) == [name] * count
+    assert tags(text) == tags(PLACES[place].format(*["`ant`"] * count))
+
+
+@given(ANY, st.sampled_from(sorted(PLACES)))
+def test_any_name_is_text_wherever_it_stands(name, place):
+    shown = markdown.name(name)
+    text = PLACES[place].format(*[shown] * PLACES[place].count("{}"))
+    assert tags(text) == tags(PLACES[place].replace("{}", "`ant`"))
+
+
+@given(ANY)
 def test_any_name_is_one_cell(name):
     assert len(cells(markdown.cut(["name", "count"], [[markdown.name(name), "1"]]))) == 4
+
+
+@pytest.mark.parametrize("character", ["a", "|", "猫"])
+def test_the_middle_of_an_enormous_name_is_left_out(character):
+    (shown,) = names_in(markdown.name("first" + 100_000 * character + "last"))
+    assert len(shown) == 200
+    assert shown.startswith(f"first{character}") and "…" in shown and shown.endswith(f"{character}last")
 
 
 def test_a_plain_name_stays_readable():

@@ -23,6 +23,11 @@ def found():
     return metrics.evaluate(ACTUAL, PROBABILITIES, CLASSES, calibration_bins=10)
 
 
+@pytest.fixture
+def by_class():
+    return metrics.per_class(ACTUAL, PROBABILITIES.argmax(axis=1), CLASSES)
+
+
 def one_hot(labels, classes=3):
     return np.eye(classes, dtype=np.float32)[labels]
 
@@ -36,10 +41,29 @@ def test_a_case_worked_by_hand(found):
     assert found["images"] == 6
     assert found["accuracy"] == 0.5
     assert found["top_2_accuracy"] == pytest.approx(5 / 6, abs=1e-4)
-    assert found["per_class"]["ant"] == {"precision": 0.3333, "recall": 1.0, "f1": 0.5, "support": 1}
-    assert found["per_class"]["bee"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
-    assert found["per_class"]["cat"] == {"precision": 1.0, "recall": 0.3333, "f1": 0.5, "support": 3}
     assert found["macro"] == {"precision": 0.6111, "recall": 0.6111, "f1": 0.5}
+
+
+def test_each_class_is_worked_by_hand(by_class):
+    assert by_class == {
+        "ant": {"precision": 0.3333, "recall": 1.0, "f1": 0.5, "support": 1},
+        "bee": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+        "cat": {"precision": 1.0, "recall": 0.3333, "f1": 0.5, "support": 3},
+    }
+
+
+def numbers_in(value):
+    inner = value.values() if isinstance(value, dict) else []
+    return sum(map(numbers_in, inner)) if inner else 1
+
+
+def test_a_hundred_classes_have_as_many_metrics_as_two():
+    counts = []
+    for classes in (2, 100):
+        labels = np.arange(200) % classes
+        names = [str(label) for label in range(classes)]
+        counts.append(numbers_in(metrics.evaluate(labels, one_hot(labels, classes), names, 15)))
+    assert counts[0] == counts[1] < 15
 
 
 def test_the_interval_is_that_of_wilson(found):
@@ -92,9 +116,10 @@ def test_random_predictions_are_judged_as_scikit_learn_judges_them():
     found = metrics.evaluate(actual, probabilities, list("abcd"), 15)
     assert found["accuracy"] == pytest.approx(accuracy_score(actual, predicted), abs=1e-4)
     assert found["loss"] == pytest.approx(log_loss(actual, probabilities), abs=1e-4)
+    by_class = metrics.per_class(actual, predicted, list("abcd"))
     for name, score in [("precision", precision_score), ("recall", recall_score), ("f1", f1_score)]:
         assert found["macro"][name] == pytest.approx(score(actual, predicted, average="macro"), abs=1e-4)
-        of_class = [found["per_class"][each][name] for each in "abcd"]
+        of_class = [by_class[each][name] for each in "abcd"]
         np.testing.assert_allclose(of_class, score(actual, predicted, average=None), atol=1e-4)
     ranked = np.argsort(-probabilities, axis=1)[:, :2]
     assert found["top_2_accuracy"] == pytest.approx(
@@ -119,14 +144,15 @@ def test_all_wrong():
 @pytest.mark.filterwarnings("error")
 def test_a_class_that_is_never_predicted_has_precision_0():
     found = metrics.evaluate(ACTUAL, one_hot(np.zeros(6, int)), CLASSES, 15)
-    assert found["per_class"]["cat"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
+    of_cat = metrics.per_class(ACTUAL, np.zeros(6, int), CLASSES)["cat"]
+    assert of_cat == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
     assert found["macro"]["recall"] == pytest.approx(1 / 3, abs=1e-4)
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_class_without_images_counts_in_the_averages():
     found = metrics.evaluate(np.array([0, 0, 1]), one_hot([0, 0, 1]), CLASSES, 15)
-    assert found["per_class"]["cat"]["support"] == 0
+    assert metrics.per_class(np.array([0, 0, 1]), np.array([0, 0, 1]), CLASSES)["cat"]["support"] == 0
     assert found["macro"]["recall"] == pytest.approx(2 / 3, abs=1e-4)
 
 
@@ -143,12 +169,13 @@ def test_the_best_two_are_right_at_least_as_often_as_the_best(rows):
     assert found["top_2_accuracy"] >= found["accuracy"]
 
 
-def test_metrics_are_json_and_rounded(found):
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+def test_metrics_are_json_and_rounded(found, by_class):
+    assert json.loads(json.dumps([found, by_class], allow_nan=False)) == [found, by_class]
 
     def floats(value):
         values = value.values() if isinstance(value, dict) else []
         return [value] if isinstance(value, float) else [each for inner in values for each in floats(inner)]
 
-    assert len(floats(found)) == 21
-    assert all(value == round(value, 4) for value in floats(found))
+    values = floats(found) + floats(by_class)
+    assert len(values) == 21
+    assert all(value == round(value, 4) for value in values)

@@ -13,10 +13,9 @@ from sklearn.metrics import confusion_matrix
 
 from stages.reporting import calibration, metrics, model_card
 from stages.running import outputs
-from tests import tiny
+from tests import names, tiny
 
 CLASSES = ["ant", "bee", "cat"]
-NASTY = ["a|b", "<script>x</script>", "$x$ `tick` _it_"]
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2, 3], "loss": 0.5, "accuracy": [0.5, 0.7, 0.9], "val_accuracy": [0.6, 0.875, 0.875]}
 )
@@ -49,6 +48,7 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
         image_shape=shape,
         history=history,
         metrics=numbers | {"parameters": 1234},
+        per_class=metrics.per_class(labels, predicted, classes),
         counts=confusion_matrix(labels, predicted),
         confidence=probabilities.max(axis=1),
         right=predicted == labels,
@@ -93,8 +93,8 @@ def test_the_numbers_are_those_of_the_metrics():
     assert overall["loss (negative log-likelihood, nats)"] == f"{numbers['loss']:.4f}"
     assert overall["expected calibration error"] == f"{numbers['calibration_error']:.4f}"
     for name, *shown in rows(section(card, "By class"))[1:]:
-        assert shown[0].startswith(f"{100 * numbers['per_class'][name]['recall']:.2f} % (")
-        assert shown[1].startswith(f"{100 * numbers['per_class'][name]['precision']:.2f} % (")
+        assert shown[0].startswith(f"{100 * given.per_class[name]['recall']:.2f} % (")
+        assert shown[1].startswith(f"{100 * given.per_class[name]['precision']:.2f} % (")
         assert shown[3] == "100"
 
 
@@ -107,9 +107,8 @@ def test_a_recall_has_the_interval_of_its_class_and_a_precision_that_of_its_pred
 def test_the_weakest_class_comes_first_and_into_the_caveats():
     given = facts()
     counts = np.array([[90, 10, 0], [0, 100, 0], [40, 0, 60]])
-    per_class = given.metrics["per_class"]
     for label, name in enumerate(CLASSES):
-        per_class[name]["recall"] = counts[label, label] / 100
+        given.per_class[name]["recall"] = counts[label, label] / 100
     card = model_card.text(given._replace(counts=counts))
     assert [row[0] for row in rows(section(card, "By class"))[1:]] == ["cat", "ant", "bee"]
     assert rows(section(card, "By class"))[1][2].endswith("(93.98 to 100.00)")  # all 60 taken for cats
@@ -203,16 +202,25 @@ def test_settings_that_shape_the_model_are_listed():
     assert "trained elsewhere" not in model_card.text(facts())
 
 
-@pytest.mark.parametrize("count", [3, 40])
+@pytest.mark.parametrize("count", [3, len(names.NASTY)])
 def test_any_class_name_is_shown_as_it_stands(count):
-    classes = [f"{NASTY[label % 3]} {label}" for label in range(count)]
+    classes = names.NASTY[:count]
     given = facts(classes=classes, images=10 * count)
     card = model_card.text(given)
-    shown = [row[0] for row in rows(section(card, "By class"))[1:]]
-    assert sorted(shown) == sorted(classes)
+    for title, column in (("By class", 0), ("Training data", 1)):
+        shown = [row[column] for row in rows(section(card, title))[1:]][: len(classes)]
+        assert sorted(shown) == sorted(classes)
     # Rows within their tables; the rest is prose, in which names are code too.
     assert "<script>" not in renderer.render(card)
     assert html.unescape(re.sub(r"</?code>", "", renderer.render(card))).count(classes[0]) >= 3
+
+
+@pytest.mark.parametrize("name", names.NASTY)
+def test_a_data_set_of_any_name_stands_in_the_heading(name):
+    given = facts()
+    card = model_card.text(given._replace(data=given.data | {"dataset": name}))
+    (heading,) = re.findall(r"<h1>(.*?)</h1>", renderer.render(card), re.DOTALL)
+    assert html.unescape(re.sub(r"</?code>", "", heading)) == f"Model card: dense for {name}"
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (4, 6, 3), (5, 5, 4)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.running import outputs
+from stages.running import errors, outputs
 
 
 def test_a_folder_appears_with_what_was_written(tmp_path):
@@ -42,6 +42,20 @@ def test_what_a_killed_run_left_behind_is_not_taken_over(tmp_path):
         (partial / "file").touch()
     assert os.listdir(tmp_path / "out") == ["file"]
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_file_replaces_no_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(errors.BadInput, match="expected a plain file or nothing at"):
+        outputs.write_json(tmp_path / "pipe", {})
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_folder_replaces_no_file(tmp_path):
+    (tmp_path / "place").write_text("kept")
+    with pytest.raises(errors.BadInput, match="a folder or nothing"), outputs.folder(tmp_path / "place"):
+        pass
+    assert (tmp_path / "place").read_text() == "kept"
 
 
 def test_a_file_replaces_the_one_before_and_keeps_its_suffix_while_it_is_written(tmp_path):

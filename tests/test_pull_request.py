@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -67,8 +68,9 @@ class Project:
         recall = {
             name: {"recall": float(right[np.array(actual) == name].mean())} for name in sorted(set(actual))
         }
-        metrics = {"accuracy": float(right.mean()), "images": len(actual), "per_class": recall}
+        metrics = {"accuracy": float(right.mean()), "images": len(actual)}
         self.write("reports/metrics.json", json.dumps(metrics))
+        self.write("reports/per_class.json", json.dumps(recall))
         self.write(
             "reports/environment.json", json.dumps(environment or {"device": "cpu", "keras": "3.15.1"})
         )
@@ -331,7 +333,7 @@ def test_data_of_another_revision_is_not_looked_at(project, report):
 
 
 def test_a_base_without_results_leaves_the_head_alone(project, report):
-    status, text, _ = report("--base", "empty", "--max-drop", "0.1", "--picture", "curves.png")
+    status, text, _ = report("--base", "empty", "--picture", "curves.png")
     assert status == 0
     assert text.startswith("**No verdict**: the base has no `reports/metrics.json` to compare with.")
     assert "Accuracy 80.00 % on 200 test images" in text
@@ -339,6 +341,37 @@ def test_a_base_without_results_leaves_the_head_alone(project, report):
     assert "- `train`: `added`" in text
     assert "Classes" not in text
     assert Path("curves.png").exists()
+
+
+def test_a_floor_that_has_nothing_to_compare_with_refuses(project, report):
+    status, text, said = report("--base", "empty", "--max-drop", "0.1")
+    assert status == 3
+    assert text.startswith("**Refused:** the base has no reports/metrics.json to compare the accuracy with.")
+    assert "No verdict" in text and "to compare the accuracy with" in said
+
+
+def test_a_head_without_metrics_holds_no_floor(project, report):
+    project.git("rm", "--quiet", "reports/metrics.json")
+    project.git("commit", "--quiet", "--message=lost")
+    status, _, said = report("--base", "main", "--min-accuracy", "0.1")
+    assert status == 3
+    assert "the head has no reports/metrics.json to hold against the floor" in said
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_a_picture_replaces_plain_files_only(project, report, kind):
+    place = Path("place.png")
+    {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("params.yaml")}[kind](place)
+    before = place.lstat().st_ino
+    status, text, said = report("--base", "main", "--picture", "place.png")
+    assert (status, text) == (2, "")
+    assert "expected a plain file or nothing at place.png" in said
+    assert place.lstat().st_ino == before
+
+
+def test_options_may_come_in_one_text(project, report):
+    status, text, _ = report("--base", "main", "--options", "--picture 'both curves.png'")
+    assert status == 0 and Path("both curves.png").exists() and text.endswith("(both%20curves.png)\n")
 
 
 def test_other_test_images_are_not_paired(project, report):
@@ -548,8 +581,12 @@ def test_a_folder_that_is_no_repository_is_bad_input(tmp_path, report, monkeypat
         ["--base", "main", "--picture-url", "x"],
         ["--base", "main", "--picture-link", "x"],
         ["--base", "main", "--picture", "a.png", "--picture-url", "x", "--picture-link", "x"],
+        ["--base", ""],
+        ["--base", " ", "--max-drop", "0.1"],
+        ["--base", "main", "--head", ""],
+        ["--base", "main", "--picture", "a.png", "--picture-link", "javascript:alert(1)"],
+        ["--base", "main", "--options", "--picture 'a.png"],
     ],
-    ids=["no base", "no share", "no number", "no picture", "no linked picture", "two places"],
 )
 def test_bad_usage_has_the_status_of_bad_input(project, report, arguments):
     status, text, said = report(*arguments)
@@ -560,9 +597,10 @@ def test_bad_usage_has_the_status_of_bad_input(project, report, arguments):
 def test_the_command_line_is_a_module(project):
     done = subprocess.run(
         [sys.executable, "-m", "stages.reporting.pull_request", "--base", "main", "--min-accuracy", "0.9"],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "cp1252"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 3
+    assert "→" in done.stdout
     assert done.stdout.startswith("**Refused:** the accuracy 80.00 %")

@@ -12,6 +12,7 @@ FILES = {
     "reports/predictions.csv": "index,actual,predicted,probability\n7,NA,NA,0.9\n2,NA,b,0.5\n11,b,b,1.0\n",
     "reports/history.csv": "epoch,loss,accuracy,val_loss\n1,0.9,0.5,\n",
     "reports/environment.json": '{"device": "cpu"}',
+    "reports/data.json": None,
 }
 HEADER = "index,actual,predicted,probability\n"
 
@@ -42,7 +43,16 @@ def test_results_are_read():
 def test_without_predictions_the_counts_are_those_of_metrics():
     found = read(predictions=None, history=None, environment=None)
     assert (found.right, found.images) == (2, 3)
-    assert found[1:] == (None, None, None)
+    assert found[1:] == (None, None, None, [])
+
+
+def test_classes_have_the_order_of_the_labels():
+    assert read(data='{"classes": ["c", "b", "NA"]}').classes == ["c", "b", "NA"]
+
+
+@pytest.mark.parametrize("data", [None, "{}", '{"classes": 3}'])
+def test_without_a_data_report_classes_are_those_of_the_predictions(data):
+    assert read(data=data).classes == ["NA", "b"]
 
 
 def test_without_metrics_there_are_no_results():

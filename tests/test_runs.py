@@ -87,7 +87,7 @@ def test_a_run_holds_what_the_pipeline_reported(first):
     run = first.run
     assert (run.config, run.seed, run.epochs) == ("digits", 3, 1)
     assert run.accuracy == first.seen["accuracy"] and run.parameters == first.seen["parameters"] > 0
-    assert run.metrics == {key: value for key, value in first.seen.items() if key != "per_class"}
+    assert run.metrics == first.seen
     header, row = (line.split(",") for line in first.history.splitlines())
     assert run.val_accuracy == float(dict(zip(header, row, strict=True))["val_accuracy"])
     assert 0 < run.seconds_per_epoch <= run.training_seconds + 0.1

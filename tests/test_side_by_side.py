@@ -12,7 +12,7 @@ def revision(classes=("ant", "bee"), epochs=3):
     table = pd.DataFrame({"actual": [*classes, classes[0]], "predicted": [*classes, classes[1]]})
     epoch = np.arange(1, epochs + 1)
     history = pd.DataFrame({"epoch": epoch, "loss": 1 / epoch, "accuracy": epoch / 10, "val_loss": 2 / epoch})
-    return results.Results({}, table, history, None)
+    return results.Results({}, table, history, None, list(classes))
 
 
 def test_each_revision_has_its_curves_and_its_counts():
@@ -25,6 +25,13 @@ def test_each_revision_has_its_curves_and_its_counts():
     for axes in grid[2]:
         assert [text.get_text() for text in axes.texts] == ["1", "1", "0", "1"]
         assert [label.get_text() for label in axes.get_yticklabels()] == ["ant", "bee"]
+
+
+def test_classes_keep_the_order_of_their_labels():
+    found = revision(("wasp", "ant", "bee"))._replace(classes=["wasp", "bee", "ant", "fly"])
+    figure = side_by_side.draw({"head": found})
+    names = [label.get_text() for label in figure.axes[2].get_xticklabels()]
+    assert names == ["wasp", "bee", "ant", "fly"]
 
 
 def test_the_curves_of_both_have_equal_axes():

@@ -1,11 +1,14 @@
-"""Which classes are taken for which, in words."""
+"""Which classes are taken for which, in words and as a table."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from stages.reporting import markdown
+
+SHARE_DECIMALS = 4
 MOST = 10  # pairs
 
 
@@ -23,12 +26,32 @@ def pairs(counts: np.ndarray) -> list[Pair]:
     Args:
         counts: int [K, K]; row = actual class, column = predicted class.
     """
-    found = [Pair(row, column, int(images)) for (row, column), images in np.ndenumerate(counts)]
-    confused = [pair for pair in found if pair.actual != pair.predicted and pair.images]
-    return sorted(confused, key=lambda pair: -pair.images)
+    confused = np.argwhere(counts * ~np.eye(len(counts), dtype=bool)).tolist()
+    found = [Pair(actual, predicted, int(counts[actual, predicted])) for actual, predicted in confused]
+    return sorted(found, key=lambda pair: -pair.images)
 
 
-def markdown(counts: np.ndarray, classes: Sequence[str]) -> str:
+def table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Columns actual, predicted, images and share of the actual class's images, for DVC's plot.
+
+    Each class with itself comes first, because the plot has the classes in the order in which it meets
+    them; then the confused pairs, in the order of the labels. Pairs that are never confused have no row,
+    or 1,000 classes would have a million rows.
+
+    Args:
+        counts: As `pairs` takes them.
+        classes: K names.
+    """
+    right = [Pair(label, label, int(counts[label, label])) for label in range(len(classes))]
+    of_class = np.maximum(counts.sum(axis=1), 1)
+    rows = [
+        (classes[actual], classes[predicted], images, round(images / of_class[actual], SHARE_DECIMALS))
+        for actual, predicted, images in [*right, *sorted(pairs(counts))]
+    ]
+    return pd.DataFrame(rows, columns=["actual", "predicted", "images", "share"])
+
+
+def text(counts: np.ndarray, classes: Sequence[str]) -> str:
     """The ten commonest confusions as sentences and as a table.
 
     Args:
@@ -38,7 +61,7 @@ def markdown(counts: np.ndarray, classes: Sequence[str]) -> str:
     found, total = pairs(counts), int(counts.sum())
     if not found:
         return f"# Confused classes\n\nNone of the {total:,} test images is taken for another class.\n"
-    names = [_escaped(name) for name in classes]
+    names = list(map(markdown.name, classes))
     of_class = counts.sum(axis=1)
     wrong = sum(pair.images for pair in found)
     which = "All pairs" if len(found) <= MOST else f"The commonest {MOST} of {len(found):,} pairs"
@@ -49,7 +72,7 @@ def markdown(counts: np.ndarray, classes: Sequence[str]) -> str:
         f" {which} of classes:",
         "",
     ]
-    table = [
+    rows = [
         "",
         "| actual | taken for | images | of the class | share | the other way round |",
         "|---|---|--:|--:|--:|--:|",
@@ -59,14 +82,9 @@ def markdown(counts: np.ndarray, classes: Sequence[str]) -> str:
         times = "once" if images == 1 else f"{images:,} times"
         lines.append(f"- {names[actual]} is taken for {names[predicted]} {times} of {size:,} ({share})")
         back = counts[predicted, actual]
-        table.append(f"| {names[actual]} | {names[predicted]} | {images:,} | {size:,} | {share} | {back:,} |")
-    return "\n".join([*lines, *table]) + "\n"
+        rows.append(f"| {names[actual]} | {names[predicted]} | {images:,} | {size:,} | {share} | {back:,} |")
+    return "\n".join([*lines, *rows]) + "\n"
 
 
 def _percent(part: int, whole: int) -> str:
     return f"{part / whole * 100:.1f} %"
-
-
-def _escaped(name: str) -> str:
-    """A name that Markdown shows as it stands, in a table too."""
-    return re.sub(r"([\\`*_|<>\[\]$~])", r"\\\1", name)

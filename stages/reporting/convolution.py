@@ -34,7 +34,8 @@ def figure(image: np.ndarray, name: str) -> Figure:
     drawn.suptitle("What a convolution and a pooling do to a test image")
     grid = drawn.add_gridspec(len(FILTERS), 4, width_ratios=[1.3, 0.7, 1, 1])
     whole = drawn.add_subplot(grid[:, 0])
-    _draw(whole, pixels, f"{figures.plain(figures.brief(name, 30))}, in grey\n{_size(pixels)}", 255)
+    (shown,) = figures.names([name], 30)
+    _draw(whole, pixels, f"{shown}, in grey\n{_size(pixels)}", 255)
     for row, (title, kernel) in enumerate(FILTERS.items()):
         found = convolve(pixels, kernel)
         pooled = max_pool(found)

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 from stages.reporting import lockfile, revisions
-from stages.running import errors
+from stages.running import errors, output
 
 
 def main() -> None:
     """Check the repository in the working directory."""
+    output.use_utf8()
     try:
         with revisions.project(Path()) as repo:
             found = lockfile.stale(repo)

@@ -4,11 +4,27 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+import pydantic
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.running import errors
+
+
+class _Entry(pydantic.BaseModel):
+    """A dependency or an output of a stage."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    path: str
+
+
+class _Lock(pydantic.BaseModel):
+    """A stage of dvc.lock."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    deps: list[_Entry] = []
+    outs: list[_Entry] = []
 
 
 def stale(repo: Repo) -> dict[str, dict[str, str]]:
@@ -65,8 +81,18 @@ def read(content: bytes | None, where: str) -> dict[str, dict]:
     if content is None:
         return {}
     try:
-        return YAML(typ="safe").load(BytesIO(content))["stages"]
-    except (YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+        stages = YAML(typ="safe").load(BytesIO(content))["stages"]
+        return {
+            name: _Lock.model_validate(lock).model_dump(exclude_unset=True) for name, lock in stages.items()
+        }
+    except (
+        YAMLError,
+        AttributeError,
+        TypeError,
+        KeyError,
+        UnicodeDecodeError,
+        pydantic.ValidationError,
+    ) as error:
         raise errors.BadInput(
             f"{where}: expected a lock file that DVC wrote, received a damaged one: {error}"
         ) from error

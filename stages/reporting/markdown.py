@@ -4,9 +4,12 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from stages.reporting import ellipsis
+
 PLAIN = re.compile(r"[\w./:+,=()%'\[\]{}-]+( [\w./:+,=()%'\[\]{}-]+)*")
 OPEN_ROWS = 20  # a longer table is folded
 MOST_ROWS = 100  # and cut here
+MOST_CHARACTERS = 200  # of a name; the middle of a longer one is left out
 MOST_BYTES = 65_000  # of a document: GitHub takes comments of 65,536 characters
 
 
@@ -26,12 +29,13 @@ def document(parts: Sequence[str]) -> str:
 
 
 def name(text: object) -> str:
-    """A name or value as code, character for character, in running text or in a table's cell.
+    """A name or value as code, character for character: in a sentence, a heading, a list or a table's cell.
 
     Code keeps # and @ from becoming links. A code span cannot hold every character in a table's
-    cell; what it might not goes into a code element, as character references.
+    cell; what it might not goes into a code element, as character references. Of more than 200
+    characters the middle is left out.
     """
-    text = str(text)
+    text = ellipsis.cut(str(text), MOST_CHARACTERS)
     if PLAIN.fullmatch(text):
         return f"`{text}`"
     return f"<code>{re.sub(r'[^A-Za-z0-9]', _reference, text)}</code>" if text else ""

@@ -24,20 +24,12 @@ def evaluate(
     Returns:
         accuracy with its 95 % Wilson interval, loss (mean negative log-likelihood in nats),
         top_2_accuracy, macro averages over the classes (a class with no predictions has precision
-        0), the thresholded averages of `above_half`, expected calibration error, the number of images,
-        and the same per class.
+        0), the thresholded averages of `above_half`, expected calibration error and the number of images.
     """
     predicted = probabilities.argmax(axis=1)
-    labels = np.arange(len(classes))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        actual, predicted, labels=labels, zero_division=0
-    )
+    precision, recall, f1, _ = _by_class(actual, predicted, classes)
     correct = int(np.sum(predicted == actual))
     low, high = wilson.interval(correct, len(actual))
-    per_class = {
-        name: {"precision": precision[i], "recall": recall[i], "f1": f1[i], "support": int(support[i])}
-        for i, name in enumerate(classes)
-    }
     return _rounded(
         {
             "accuracy": correct / len(actual),
@@ -49,9 +41,34 @@ def evaluate(
             "above_half": above_half(actual, probabilities),
             "calibration_error": calibration.error(calibration.bins(actual, probabilities, calibration_bins)),
             "images": len(actual),
-            "per_class": per_class,
         }
     )
+
+
+def per_class(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and the number of images (support) of each class, in the order of the labels.
+
+    Args:
+        actual: Labels, int [N], in 0..K-1.
+        predicted: Labels, int [N].
+        classes: K names.
+
+    Returns:
+        By class name, rounded, ready for JSON; the precision of a class that is never predicted is 0.
+    """
+    columns = zip(
+        ("precision", "recall", "f1", "support"), _by_class(actual, predicted, classes), strict=True
+    )
+    numbers = {column: values.tolist() for column, values in columns}
+    return _rounded(
+        {name: {column: numbers[column][label] for column in numbers} for label, name in enumerate(classes)}
+    )
+
+
+def _by_class(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> tuple[np.ndarray, ...]:
+    """Precision, recall, F1 and number of images, each [K]."""
+    labels = np.arange(len(classes))
+    return precision_recall_fscore_support(actual, predicted, labels=labels, zero_division=0)
 
 
 def above_half(actual: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:

@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     image_shape: Sequence[int]  # (H, W, C)
     history: pd.DataFrame  # reports/history.csv
     metrics: dict[str, Any]  # reports/metrics.json
+    per_class: dict[str, dict[str, Any]]  # reports/per_class.json
     counts: np.ndarray  # int [K, K]; row = actual class, column = predicted class
     confidence: np.ndarray  # float64 [N], the probability of the predicted class
     right: np.ndarray  # bool [N]
@@ -295,7 +296,7 @@ def _by_class(facts: Facts) -> str:
     rows = []
     for label in _weakest_first(facts):
         name = facts.classes[label]
-        numbers = facts.metrics["per_class"][name]
+        numbers = facts.per_class[name]
         found, taken = facts.counts[label, label], facts.counts[:, label].sum()
         rows.append(
             [
@@ -420,7 +421,7 @@ def _weakest(facts: Facts) -> str:
     recalls = []
     for label in missed:
         name, total = facts.classes[label], facts.counts[label].sum()
-        recall = _share(facts.metrics["per_class"][name]["recall"], facts.counts[label, label], total, "")
+        recall = _share(facts.per_class[name]["recall"], facts.counts[label, label], total, "")
         recalls.append(f"{markdown.name(name)} {recall}")
     return f"The lowest recall: {', '.join(recalls)}."
 

@@ -7,20 +7,23 @@ too; 2 is bad input or usage, without a report.
 
 import argparse
 import math
+import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dvc.repo import Repo
 
 from stages.reporting import figures, lockfile, markdown, results, revisions, sections, side_by_side
-from stages.running import errors, outputs
+from stages.running import errors, output, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
 
 
 def main() -> None:
-    """Write the report that the command line asks for to standard output."""
+    """Write the report that the command line asks for to standard output, as UTF-8."""
+    output.use_utf8()
     arguments = _arguments()
     try:
         with ExitStack() as stack:
@@ -37,8 +40,10 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.reporting.pull_request", epilog=__doc__)
-    parser.add_argument("--base", required=True, help="what to compare with: any Git revision or experiment")
-    parser.add_argument("--head", help="what to report on; the working tree unless given")
+    parser.add_argument(
+        "--base", required=True, type=_revision, help="what to compare with: any Git revision or experiment"
+    )
+    parser.add_argument("--head", type=_revision, help="what to report on; the working tree unless given")
     parser.add_argument("--min-accuracy", type=_share, metavar="SHARE", help="the least accuracy, in 0..1")
     parser.add_argument(
         "--max-drop", type=_share, metavar="SHARE", help="the largest drop of accuracy, in 0..1"
@@ -47,12 +52,30 @@ def _arguments() -> argparse.Namespace:
         "--picture", type=Path, metavar="PNG", help="write curves and confusion matrices here"
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--picture-url", metavar="URL", help="where the report finds it; PNG unless given")
-    place.add_argument("--picture-link", metavar="URL", help="link to this page, which has it, in its place")
+    place.add_argument("--picture-url", type=_address, metavar="URL", help="where the report finds it")
+    place.add_argument("--picture-link", type=_address, metavar="URL", help="link to this page instead")
+    parser.add_argument("--options", default="", metavar="TEXT", help="more of these options in one text")
     arguments = parser.parse_args()
+    if arguments.options:
+        try:
+            arguments = parser.parse_args([*sys.argv[1:], *shlex.split(arguments.options)])
+        except ValueError as error:  # of shlex
+            parser.error(f"--options: {error}, received {arguments.options!r}")
     if (arguments.picture_url or arguments.picture_link) and not arguments.picture:
         parser.error("--picture-url and --picture-link need --picture")
     return arguments
+
+
+def _revision(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a Git revision or an experiment, received an empty name")
+    return text
+
+
+def _address(text: str) -> str:
+    if urlsplit(text).scheme not in ("", "http", "https"):
+        raise argparse.ArgumentTypeError(f"expected an address of http or https, or a path, received {text}")
+    return text
 
 
 def _share(text: str) -> float:
@@ -67,6 +90,8 @@ def _share(text: str) -> float:
 
 def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tuple[str, list[str]]:
     """The report, and what speaks against the change."""
+    if arguments.picture:
+        outputs.require_replaceable(arguments.picture)
     base_commit = revisions.resolve(here, arguments.base)
     repo, head_name = here, revisions.title_of_tree(here)
     if arguments.head is not None:
@@ -82,20 +107,20 @@ def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tupl
     params = repo.params.diff(base_commit).get("diff", {})
     parts = [sections.stale(stale)] if stale else []
     compared = f"{markdown.name(base_name)} → {markdown.name(head_name)}"
+    floors = sections.Floors(arguments.min_accuracy, arguments.max_drop)
+    if refusals := floors.refusals(base, head):
+        parts.append(sections.refused(refusals))
+        objections += refusals
     if head is None:
         if not stale:
             raise errors.BadInput(f"expected {results.METRICS} in {head_name}, found none; run `dvc repro`")
         parts += [f"**No verdict**: the head has no {markdown.name(results.METRICS)}.", compared]
     else:
-        floors = sections.Floors(arguments.min_accuracy, arguments.max_drop)
-        if refusals := floors.refusals(base, head):
-            parts.append(sections.refused(refusals))
-            objections += refusals
         other_images = _other_images(params.get("params.yaml", {}))
         parts += [
             sections.verdict(base, head, other_images),
             compared,
-            sections.differences("Metrics", repo.metrics.diff(base_commit).get("diff", {}), "per_class."),
+            sections.differences("Metrics", repo.metrics.diff(base_commit).get("diff", {})),
             sections.classes(base, head, other_images),
             sections.confusions(base, head),
         ]

@@ -11,6 +11,7 @@ from stages.reporting import revisions
 from stages.running import errors
 
 METRICS, PREDICTIONS = "reports/metrics.json", "reports/predictions.csv"
+DATA = "reports/data.json"
 HISTORY, ENVIRONMENT = "reports/history.csv", "reports/environment.json"
 COLUMNS = ["index", "actual", "predicted", "probability"]
 
@@ -22,6 +23,7 @@ class Results(NamedTuple):
     predictions: pd.DataFrame | None  # index int64, actual and predicted str, probability float64
     history: pd.DataFrame | None
     environment: dict | None
+    classes: list[str]  # in the order of the labels, where reports/data.json says it
 
     @property
     def images(self) -> int:
@@ -54,11 +56,13 @@ def read(files: revisions.Read, where: str) -> Results | None:
     metrics = _metrics(files(METRICS), f"{METRICS} of {where}")
     if metrics is None:
         return None
+    predictions = _predictions(files(PREDICTIONS), f"{PREDICTIONS} of {where}")
     return Results(
         metrics,
-        _predictions(files(PREDICTIONS), f"{PREDICTIONS} of {where}"),
+        predictions,
         _history(files(HISTORY), f"{HISTORY} of {where}"),
         _json(files(ENVIRONMENT), f"{ENVIRONMENT} of {where}"),
+        _classes(_json(files(DATA), f"{DATA} of {where}"), predictions),
     )
 
 
@@ -109,6 +113,14 @@ def _predictions(content: bytes | None, where: str) -> pd.DataFrame | None:
                 f"{where}: expected {expected}, received {','.join(table.iloc[line - 2])!r} in line {line}"
             )
     return table.assign(index=table["index"].astype(np.int64), probability=probability)
+
+
+def _classes(data: dict | None, predictions: pd.DataFrame | None) -> list[str]:
+    """The classes that the data report names, then those that only predictions name, in their order."""
+    named = (data or {}).get("classes")
+    first = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    seen = [] if predictions is None else [*predictions["actual"], *predictions["predicted"]]
+    return list(dict.fromkeys([*first, *seen]))
 
 
 def _history(content: bytes | None, where: str) -> pd.DataFrame | None:

@@ -25,7 +25,10 @@ def project(folder: Path, config: dict | None = None) -> Iterator[Repo]:
     try:
         with Repo(str(folder), config=config) as repo:
             if isinstance(repo.scm, NoSCM) or repo.scm.no_commits:
-                raise errors.BadInput(f"expected a Git repository with a commit, received {folder}")
+                raise errors.BadInput(
+                    f"expected a Git repository with a commit, received {folder.resolve()}; clone the"
+                    " project, or run `git init && git add . && git commit -m start` in it"
+                )
             yield repo
     except DvcException as error:
         raise errors.BadInput(f"DVC cannot read the project in {folder}: {error}") from error

@@ -18,19 +18,27 @@ VERDICTS = {
 
 
 class Floors(NamedTuple):
-    """The least that a change must hold; None asks for nothing. Shares in 0..1."""
+    """The least that a change must hold; None asks for nothing. Shares in 0..1.
+
+    What cannot be compared does not hold.
+    """
 
     min_accuracy: float | None
     max_drop: float | None
 
-    def refusals(self, base: results.Results | None, head: results.Results) -> list[str]:
+    def refusals(self, base: results.Results | None, head: results.Results | None) -> list[str]:
         """Why the change is refused, a clause each."""
+        if head is None:
+            asked = self.min_accuracy is not None or self.max_drop is not None
+            return [f"the head has no {results.METRICS} to hold against the floor"] if asked else []
         found = []
         if self.min_accuracy is not None and head.accuracy < self.min_accuracy:
             found.append(
                 f"the accuracy {markdown.percent(head.accuracy)} is below the floor of "
                 f"{markdown.percent(self.min_accuracy)}"
             )
+        if self.max_drop is not None and base is None:
+            found.append(f"the base has no {results.METRICS} to compare the accuracy with")
         if self.max_drop is not None and base is not None:
             drop = round(base.accuracy - head.accuracy, 12)  # 0.95 - 0.93 is above 0.02 in binary
             if drop > self.max_drop:
@@ -102,14 +110,13 @@ def classes(base: results.Results | None, head: results.Results, other_images: s
     if base is None or base.predictions is None or head.predictions is None:
         return ""
     paired = _why_not_paired(base, head, other_images) is None
-    names = sorted(set(base.predictions["actual"]) & set(head.predictions["actual"]))
+    both = set(base.predictions["actual"]) & set(head.predictions["actual"])
+    names = [name for name in head.classes if name in both]
     if not names:
         return ""
     found = [_recall(base.predictions, head.predictions, name, paired) for name in names]
     adjusted = comparison.adjust([each.p for each in found])
-    ranked = sorted(
-        zip(adjusted, names, found, strict=True), key=lambda row: (row[0], -abs(row[2].change), row[1])
-    )
+    ranked = sorted(zip(adjusted, names, found, strict=True), key=lambda row: (row[0], -abs(row[2].change)))
     rows = [
         [
             markdown.name(name),
@@ -174,20 +181,19 @@ def confusions(base: results.Results | None, head: results.Results) -> str:
     return "\n\n".join(["### Confusions", text, markdown.table(headers, rows, "Confusions")])
 
 
-def differences(title: str, diff: Mapping[str, Mapping[str, dict]], per_class: str = "") -> str:
+def differences(title: str, diff: Mapping[str, Mapping[str, dict]]) -> str:
     """A table of what `dvc metrics diff` or `dvc params diff` found.
 
     Args:
         title: The section's.
         diff: By file and key: old, new and, of numbers, diff.
-        per_class: The start of keys that go into a second table, which is folded.
     """
     many = len(diff) > 1
-    rows: dict[bool, list[list[str]]] = {False: [], True: []}
+    rows = []
     for file, keys in sorted(diff.items()):
         for key, entry in sorted(keys.items(), key=_overall_first):
             change = entry.get("diff")
-            rows[bool(per_class) and key.startswith(per_class)].append(
+            rows.append(
                 [
                     markdown.name(f"{file}:{key}" if many else key),
                     markdown.value(entry.get("old")),
@@ -195,17 +201,10 @@ def differences(title: str, diff: Mapping[str, Mapping[str, dict]], per_class: s
                     "" if change is None else f"{'+' if change > 0 else ''}{markdown.value(change)}",
                 ]
             )
-    headers = ["name", "base", "head", "change"]
-    if not any(rows.values()):
+    if not rows:
         return f"### {title}\n\nNone changed."
-    text = [f"### {title}"]
-    if rows[False]:
-        text.append(markdown.table(headers, rows[False], f"All {title.lower()}"))
-    if rows[True]:
-        text.append(
-            markdown.fold(f"{title} per class ({len(rows[True]):,} rows)", markdown.cut(headers, rows[True]))
-        )
-    return "\n\n".join(text)
+    table = markdown.table(["name", "base", "head", "change"], rows, f"All {title.lower()}")
+    return f"### {title}\n\n{table}"
 
 
 def _overall_first(entry: tuple[str, dict]) -> tuple[bool, str]:

@@ -11,6 +11,8 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from stages.reporting import figures, results
 
+NAME_LENGTH = 24  # characters of a class's name
+
 
 def draw(revisions: Mapping[str, results.Results]) -> Figure:
     """One column per revision: loss and accuracy by epoch, on equal axes, and its confusion matrix.
@@ -18,7 +20,9 @@ def draw(revisions: Mapping[str, results.Results]) -> Figure:
     Args:
         revisions: What each one left, by the title of its column.
     """
-    names = {each: _classes(found.predictions) for each, found in revisions.items()}
+    names = {
+        each: found.classes if found.predictions is not None else [] for each, found in revisions.items()
+    }
     size = min(max(5.6, 1.6 + 0.52 * max(map(len, names.values()))), 20)
     figure = Figure(figsize=(size * len(revisions), size + 6), layout="constrained")
     grid = figure.subplots(3, len(revisions), squeeze=False, height_ratios=[3, 3, size])
@@ -48,10 +52,6 @@ def _curves(axes: Axes, measure: str, history: pd.DataFrame | None) -> None:
     axes.legend()
 
 
-def _classes(predictions: pd.DataFrame | None) -> list[str]:
-    return [] if predictions is None else sorted({*predictions["actual"], *predictions["predicted"]})
-
-
 def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str]) -> None:
     """Each cell is coloured by its share of the actual class and holds the number of images."""
     if predictions is None:
@@ -65,7 +65,6 @@ def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str
         for text, count in zip(display.text_.flat, counts.flat, strict=True):
             text.set_text(str(count))
     axes.set(xlabel="predicted", ylabel="actual")
-    axes.set_xticks(
-        range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False
-    )
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    shown = figures.names(names, NAME_LENGTH)
+    axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), shown)

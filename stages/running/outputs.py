@@ -9,9 +9,28 @@ from pathlib import Path
 from stages.running import errors
 
 
+def require_replaceable(path: Path) -> None:
+    """Refuse to replace what is not a plain file, such as a device, a pipe, a folder or a link.
+
+    Raises:
+        errors.BadInput: something else is at `path`.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise errors.BadInput(
+            f"expected a plain file or nothing at {path}, found something else; name another file, or move"
+            " it away"
+        )
+
+
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `path`, replacing it, when the block succeeds."""
+    """Yield an empty folder that becomes `path`, replacing it, when the block succeeds.
+
+    Raises:
+        errors.BadInput: at `path` is something else than a folder.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise errors.BadInput(f"expected a folder or nothing at {path}, found something else; move it away")
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -25,7 +44,12 @@ def folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` (same suffix) that replaces it when the block succeeds."""
+    """Yield a path beside `path` (same suffix) that replaces it when the block succeeds.
+
+    Raises:
+        errors.BadInput: see `require_replaceable`.
+    """
+    require_replaceable(path)
     partial = path.with_name(".partial-" + path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,9 +59,9 @@ def file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys, so that equal values give equal bytes. NaN is an error."""
-    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+def write_json(path: Path, value: object, sort_keys: bool = True) -> None:
+    """Write JSON, by default with sorted keys, so that equal values give equal bytes. NaN is an error."""
+    text = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
     with file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
 

@@ -1,0 +1,62 @@
+"""What a user names on make's command line is text, never a command."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests import sandbox
+
+NAMES = [
+    "x'; touch F; echo '",
+    "x$(shell touch F)",
+    "b';touch$IFS'F';'",
+    "`touch F`",
+    'a"; touch F; "',
+    "$(BASE)",
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A Makefile whose Python prints the words that it is given, one a line."""
+    shutil.copy(sandbox.PROJECT / "Makefile", tmp_path)
+    environment = tmp_path / ".venv/bin"
+    environment.mkdir(parents=True)
+    (environment / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (environment / "python").chmod(0o755)
+    for name in ("requirements.txt", ".venv/requirements.txt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def words(project, *arguments, **variables):
+    """What `make report` gives to its Python, after the module."""
+    done = subprocess.run(
+        ["make", "-s", "report", *arguments],
+        cwd=project,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[2:]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_base_on_the_command_line_is_one_word(project, name):
+    assert words(project, f"BASE={name}") == [f"--base={name}", "--options="]
+    assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_base_from_the_environment_is_one_word(project, name):
+    assert words(project, BASE=name) == [f"--base={name}", "--options="]
+    assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_are_one_word(project, name):
+    assert words(project, f"OPTIONS={name}") == ["--base=main", f"--options={name}"]
+    assert not (project / "F").exists()
