@@ -3,7 +3,6 @@
 Reads the network, a registry, a local archive or the cache; writes data/raw.
 """
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ import pydantic
 
 from stages.datasets import cifar10, digits, fashion_mnist
 from stages.running import command, errors, outputs, paramfile
-from stages.sources import archives, cache, origin, packages
+from stages.sources import archives, cache, checksums, origin, packages
 
 DATASETS: dict[str, ModuleType] = {"cifar10": cifar10, "digits": digits, "fashion_mnist": fashion_mnist}
 # A slow origin is better than none, and worse than any mirror.
@@ -52,7 +51,7 @@ def download(params: Params, raw: Path) -> None:
     cache.folder().mkdir(parents=True, exist_ok=True)
     if params.dataset.startswith("tfds:"):
         published = _prepared(params)
-        files = {file.name: _digest(file, "sha256") for file in sorted(published.iterdir())}
+        files = {file.name: checksums.of_file(file, "sha256") for file in sorted(published.iterdir())}
     else:
         published = _published(params)
         files = DATASETS[params.dataset].FILES
@@ -124,7 +123,7 @@ def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: st
         fresh.mkdir()
         for name, content in dataset.unpack(members):
             (fresh / name).write_bytes(content)
-            _verify(fresh / name, dataset.FILES[name], source)
+            checksums.require(fresh / name, dataset.FILES[name], source)
             missing.pop(name, None)
         if missing:
             raise errors.BadInput(
@@ -136,29 +135,7 @@ def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: st
 
 
 def _is_complete(files: dict[str, str], folder: Path) -> bool:
-    return all(
-        (folder / name).is_file() and _digest(folder / name, _algorithm(digest)) == digest
-        for name, digest in files.items()
-    )
-
-
-def _verify(path: Path, expected: str, source: str) -> None:
-    algorithm = _algorithm(expected)
-    received = _digest(path, algorithm)
-    if received != expected:
-        raise errors.BadInput(
-            f"{path.name} from {source} is corrupt or another version: expected {algorithm} {expected},"
-            f" received {received} ({path.stat().st_size:,} bytes)"
-        )
-
-
-def _algorithm(digest: str) -> str:
-    return {32: "md5", 64: "sha256"}[len(digest)]
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+    return all(checksums.fits(folder / name, checksum) for name, checksum in files.items())
 
 
 def _prepared(params: Params) -> Path:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages import subset
-from stages.datasets import cifar10
+from stages.datasets import cifar10, tfds
 from stages.running import errors, paramfile
+from stages.sources import checksums
 
 DEFAULTS = {
     "classes": "all",
@@ -26,8 +27,17 @@ SPLITS = ["train", "val", "test"]
 laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+def sign(raw: Path) -> None:
+    """Have the manifest of data/raw say what stands there now."""
+    manifest = json.loads((raw / "manifest.json").read_text())
+    for name, checksum in manifest["files"].items():
+        manifest["files"][name] = checksums.of_file(raw / name, checksums.algorithm(checksum))
+    (raw / "manifest.json").write_text(json.dumps(manifest))
+
+
 def run(raw: Path, folder: Path, **changes) -> SimpleNamespace:
     """The arrays and manifest of every split, and the report."""
+    sign(raw)
     params = paramfile.check(subset.Params, {**DEFAULTS, **changes}, "subset")
     subset.subset(params, raw, folder, folder.with_suffix(".json"))
     return SimpleNamespace(report=json.loads(folder.with_suffix(".json").read_text()), **read(folder))
@@ -227,8 +237,59 @@ def test_a_class_without_images_in_a_split_is_refused(raw_cifar10, tmp_path, spl
     else:
         changes["limit_per_class"] = 1
     said = refusal(raw_cifar10, tmp_path / "arrays", **changes)
-    name = "bird" if split == "val" else "cat"
-    assert said == f"expected images of class '{name}' in the {split} split, found none"
+    name, reason = ("bird", ": it has only one image") if split == "val" else ("cat", "")
+    assert said == f"expected images of class '{name}' in the {split} split, found none{reason}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "images"), [({"val_fraction": 0.04}, 10), ({"test_fraction": 0.03, "val_fraction": 0}, 10)]
+)
+def test_a_fraction_that_takes_no_image_says_which_takes_one(raw_cifar10, tmp_path, changes, images):
+    fraction = next(iter(changes))
+    said = refusal(raw_cifar10, tmp_path / "arrays", **changes)
+    assert said.endswith(
+        f": subset.{fraction} = {changes[fraction]} of its {images} images is none, 0.1 is one"
+    )
+    run(raw_cifar10, tmp_path / "arrays", **{**changes, fraction: 0.1})
+
+
+def test_a_picture_under_two_classes_is_reported_with_both_places(raw_cifar10, tmp_path):
+    labels = np.fromfile(raw_cifar10 / "test_batch.bin", np.uint8)[:: cifar10.ROW]
+    other = int(np.flatnonzero(labels != labels[0])[0])
+    copy_image(raw_cifar10, ("test_batch.bin", 0), ("test_batch.bin", other))
+    splits = run(raw_cifar10, tmp_path / "arrays")
+    names = [cifar10.CLASSES[labels[position]] for position in (0, other)]
+    places = [
+        {"class": name, "position": position, "split": "test"}
+        for name, position in zip(names, (0, other), strict=True)
+    ]
+    assert splits.report["contradictions"] == {"pictures": 1, "places": [places]}
+    assert splits.test.manifest["count"] == 20  # both are kept
+
+
+def test_only_so_many_contradictions_are_listed(raw_cifar10, tmp_path, monkeypatch):
+    monkeypatch.setattr(subset, "LISTED", 2)
+    for name in ("data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin"):
+        copy_image(raw_cifar10, (name, 0), (name, 1))
+        relabel(raw_cifar10, name, np.arange(20) % 10)
+    found = run(raw_cifar10, tmp_path / "arrays").report["contradictions"]
+    assert (found["pictures"], len(found["places"])) == (3, 2)
+
+
+def test_raw_files_that_are_not_those_downloaded_are_refused(raw_cifar10, tmp_path):
+    relabel(raw_cifar10, "test_batch.bin", np.arange(20) % 10)
+    params = paramfile.check(subset.Params, DEFAULTS, "subset")
+    with pytest.raises(errors.BadInput, match=r"test_batch\.bin is not the file that was downloaded"):
+        subset.subset(params, raw_cifar10, tmp_path / "arrays", tmp_path / "arrays.json")
+    assert not (tmp_path / "arrays").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"dataset": 3, "files": {}}', '{"dataset": "cifar10"}'])
+def test_a_damaged_manifest_is_refused(raw_cifar10, tmp_path, content):
+    (raw_cifar10 / "manifest.json").write_text(content)
+    params = paramfile.check(subset.Params, DEFAULTS, "subset")
+    with pytest.raises(errors.BadInput, match=r"manifest\.json"):
+        subset.subset(params, raw_cifar10, tmp_path / "arrays", tmp_path / "arrays.json")
 
 
 def test_an_unknown_class_is_refused_with_the_near_one(raw_cifar10, tmp_path):
@@ -242,6 +303,9 @@ def test_an_unknown_class_is_refused_with_the_near_one(raw_cifar10, tmp_path):
     [
         ({"classes": ["cat"]}, "at least two different class names, or all, received ['cat']"),
         ({"classes": ["cat", "cat"]}, "at least two different class names"),
+        ({"classes": "cat"}, "at least two different class names, or all, received 'cat'"),
+        ({"classes": [0, 1, 7]}, "received 0, which YAML takes for a int; write ['0', '1', '7']"),
+        ({"classes": ["cat", True]}, "received True, which YAML takes for a bool"),
         ({"image_size": [8]}, "expected [height, width] in pixels or null, received [8]"),
         ({"image_size": [0, 8]}, "expected [height, width] in pixels or null, received [0, 8]"),
         ({"limit_per_class": 0}, "subset.limit_per_class: expected greater than or equal to 1, received 0"),
@@ -335,6 +399,65 @@ def test_a_dataset_without_a_train_split_is_refused(prepare_tfds, pets_features,
     raw = prepare_tfds("untrained", pets_features, test=examples)
     (raw / "manifest.json").write_text('{"dataset": "tfds:untrained", "files": {}}')
     assert "train" in refusal(raw, tmp_path / "arrays")
+
+
+def raw_tfds(prepare_tfds, features, name, **splits):
+    """A folder as download writes it, of squares with labels of their own, by split."""
+    generator = np.random.default_rng(0)
+    examples = {
+        split: [
+            {"image": generator.integers(0, 256, (4, 4, 3), np.uint8), "label": label} for label in labels
+        ]
+        for split, labels in splits.items()
+    }
+    raw = prepare_tfds(name, features, **examples)
+    (raw / "manifest.json").write_text(json.dumps({"dataset": f"tfds:{name}", "files": {}}))
+    return raw
+
+
+def test_a_published_split_that_is_not_used_is_reported(prepare_tfds, pets_features, tmp_path, capsys):
+    raw = raw_tfds(prepare_tfds, pets_features, "spare", train=[0, 1] * 5, test=[0, 1], validation=[0, 1, 1])
+    assert run(raw, tmp_path / "arrays").report["unused"] == {"validation": 3}
+    assert "not used: the published split validation with 3 labelled images" in capsys.readouterr().out
+    report = run(raw, tmp_path / "carved", test_fraction=0.2).report
+    assert report["unused"] == {"test": 2, "validation": 3}
+
+
+def test_a_test_split_without_labels_asks_for_a_fraction(prepare_tfds, pets_features, tmp_path):
+    raw = raw_tfds(prepare_tfds, pets_features, "blind", train=[0, 1] * 5, test=[-1, -1])
+    said = refusal(raw, tmp_path / "arrays")
+    assert "the published test split has no labels" in said and "set subset.test_fraction" in said
+    assert run(raw, tmp_path / "carved", test_fraction=0.2).report["unused"] == {}
+
+
+def test_a_missing_label_is_named_with_its_place(prepare_tfds, pets_features, tmp_path):
+    raw = raw_tfds(prepare_tfds, pets_features, "holes", train=[0, 1, -1, 1], test=[0, 1])
+    assert "train split lacks 1 of its labels (image 2 has -1)" in refusal(raw, tmp_path / "arrays")
+
+
+def test_a_dataset_of_one_class_is_refused(prepare_tfds, pets_features, tmp_path):
+    features = pets_features | {"label": type(pets_features["label"])(names=["cat"])}
+    raw = raw_tfds(prepare_tfds, features, "lonely", train=[0] * 6, test=[0])
+    assert "expected at least two classes, tfds:lonely has only cat" in refusal(raw, tmp_path / "arrays")
+
+
+def test_pictures_are_decoded_twice_and_one_by_one(raw_pets, tmp_path, monkeypatch):
+    decoded, asked = [], []
+    decode, images = tfds.pictures.decode, tfds.Images.__getitem__
+
+    def counted(*given):
+        decoded.append(given[2])
+        return decode(*given)
+
+    def taken(self, positions):
+        asked.append(len(positions))
+        return images(self, positions)
+
+    monkeypatch.setattr(tfds.pictures, "decode", counted)
+    monkeypatch.setattr(tfds.Images, "__getitem__", taken)
+    run(raw_pets, tmp_path / "arrays", image_size=[2, 2])
+    assert max(asked) == 1
+    assert len(decoded) == 2 * 16 + 1  # and one of the training split for the shape
 
 
 def test_only_the_chosen_images_must_be_of_one_size(prepare_tfds, pets_features, tmp_path):

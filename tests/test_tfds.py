@@ -1,10 +1,14 @@
 """Datasets that tensorflow-datasets prepares: the right ones are read, the wrong ones refused."""
 
+import importlib.util
+import io
+import json
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow_datasets
+from PIL import Image
 
 from stages.datasets import tfds
 from stages.running import errors
@@ -42,6 +46,66 @@ def test_images_come_in_the_order_they_are_asked_for(pets):
     whole = images[np.arange(12)]
     for position, image in zip([5, 2, 5], images[np.array([5, 2, 5])], strict=True):
         assert np.array_equal(image, whole[position])
+
+
+def test_a_damaged_picture_is_named_by_split_and_position(prepare_tfds, pets_features):
+    content = io.BytesIO()
+    Image.new("RGB", (30, 30)).save(content, "JPEG")
+    examples = [SQUARE, {"image": content.getvalue()[:-40], "label": 1}]
+    images, _ = tfds.read(prepare_tfds("torn", pets_features, train=examples))[1]["train"]
+    with pytest.raises(errors.BadInput, match=r"train image \d: expected a picture"):
+        images[np.arange(2)]
+
+
+def test_a_palette_picture_has_its_colours(prepare_tfds, pets_features):
+    content = io.BytesIO()
+    Image.new("RGB", (4, 4), (255, 0, 0)).convert("P").save(content, "GIF")
+    folder = prepare_tfds("painted", pets_features, train=[{"image": content.getvalue(), "label": 0}])
+    images, _ = tfds.read(folder)[1]["train"]
+    assert (images[np.array([0])][0] == (255, 0, 0)).all()
+
+
+def test_a_dataset_brings_no_code(pets, tmp_path, monkeypatch):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets")
+    (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for key in ("pythonClassName", "python_class_name", "type"):
+        features = json.loads((pets.folder / "features.json").read_text())
+        features["featuresDict"]["features"]["image"] = {key: "evil.Image", "content": {}}
+        (folder / "features.json").write_text(json.dumps(features))
+        with pytest.raises(errors.BadInput, match=r"only TFDS's own feature classes, found 'evil\.Image'"):
+            tfds.read(folder)
+
+
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "3", "[" * 5000])
+def test_a_damaged_description_is_refused(pets, tmp_path, name, content):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets")
+    (folder / name).write_text(content)
+    with pytest.raises(errors.BadInput, match="expected a dataset that TFDS prepared"):
+        tfds.read(folder)
+
+
+def test_without_array_record_it_is_asked_for(pets, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(errors.BadInput, match="pip install array_record"):
+        tfds.read(pets.folder)
+
+
+def test_a_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path):
+    with pytest.raises(errors.BadInput, match="TFDS dataset coco: expected features 'image' and 'label'"):
+        tfds.urls("coco", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pets", "pets:1.0.0"])
+def test_what_a_name_leaves_out_may_be_any(pets, name):
+    tfds.require(name, pets.folder)
+
+
+@pytest.mark.parametrize("name", ["pets:2.0.0", "pets/blue", "pets/blue:1.0.0"])
+def test_another_version_or_configuration_is_refused(pets, name):
+    with pytest.raises(errors.BadInput, match=rf"expected TFDS dataset '{name}', found 'pets:1\.0\.0'"):
+        tfds.require(name, pets.folder)
 
 
 def test_a_dataset_in_another_format_is_refused(prepare_tfds, pets_features):
@@ -125,5 +189,5 @@ def test_a_dataset_with_a_lost_file_is_refused(pets, tmp_path):
 
 def test_a_prepared_dataset_of_another_name_is_refused(pets):
     tfds.require("pets", pets.folder)
-    with pytest.raises(errors.BadInput, match=r"expected TFDS dataset 'mnist:3\.0\.1', found 'pets'"):
+    with pytest.raises(errors.BadInput, match=r"expected TFDS dataset 'mnist:3\.0\.1', found 'pets:1\.0\.0'"):
         tfds.require("mnist:3.0.1", pets.folder)

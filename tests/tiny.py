@@ -44,7 +44,9 @@ def data_report(classes=tuple(CLASSES), test=10, **params):
     counts = {"train": 24, "val": 8, "test": test}
     return {
         "classes": list(classes),
+        "contradictions": {"pictures": 0, "places": []},
         "dataset": "tiny",
+        "unused": {},
         "images": {split: dict.fromkeys(classes, count // len(classes)) for split, count in counts.items()},
         "params": {
             "classes": "all",

@@ -20,6 +20,7 @@ from stages.datasets import pictures
 from stages.running import errors
 
 OWN_FEATURES = re.compile(r"tensorflow_datasets\.(core\.)?features\.[\w.]+")
+UNREADABLE = (OSError, NotImplementedError, RuntimeError, ValueError, KeyError, json_format.ParseError)
 CLASS_KEYS = {"pythonClassName", "python_class_name", "type"}
 
 
@@ -109,10 +110,8 @@ def require(name: str, folder: Path) -> None:
     }
     differs = any(found[key] != str(options[key]) for key in found if options.get(key) is not None)
     if differs or builder.name != str(wanted):
-        config = f"/{found['config']}" if found["config"] else ""
-        raise errors.BadInput(
-            f"{folder}: expected TFDS dataset {name!r}, found {builder.name}{config}:{found['version']}"
-        )
+        other = "/".join(filter(None, (builder.name, found["config"])))
+        raise errors.BadInput(f"{folder}: expected TFDS dataset {name!r}, found '{other}:{found['version']}'")
 
 
 def _opened(folder: Path) -> tfds.core.DatasetBuilder:
@@ -120,14 +119,7 @@ def _opened(folder: Path) -> tfds.core.DatasetBuilder:
     _require_own_features(folder)
     try:
         return tfds.builder_from_directory(folder)
-    except (
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        json_format.ParseError,
-    ) as error:
+    except UNREADABLE as error:
         raise _no_dataset(folder, error) from error
 
 
@@ -147,7 +139,10 @@ def _require_own_features(folder: Path) -> None:
     """An archive is data: TFDS would import whatever module its feature classes are said to be of."""
     path = folder / "features.json"
     try:
-        named = _class_names(json.loads(path.read_bytes())) if path.is_file() else ()
+        described = json.loads(path.read_bytes()) if path.is_file() else {}
+        if not isinstance(described, dict):
+            raise ValueError(f"{path.name} holds no JSON object")
+        named = _class_names(described)
         foreign = [name for name in named if not OWN_FEATURES.fullmatch(name)]
     except (ValueError, RecursionError) as error:
         raise _no_dataset(folder, error) from error

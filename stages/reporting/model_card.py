@@ -199,7 +199,7 @@ def _training_data(facts: Facts) -> str:
     ran = [[markdown.name(key), _setting(value)] for key, value in sorted(facts.environment.items())]
     return "\n\n".join(
         [
-            f"{_splits(facts)} {_sizes(facts)} {_duplicates(facts)}",
+            f"{_splits(facts)} {_sizes(facts)} {_duplicates(facts)} {_contradictions(facts)}{_unused(facts)}",
             markdown.table(headers, rows, "Images by class"),
             "### Settings",
             _table(["records", ""], made),
@@ -244,6 +244,28 @@ def _duplicates(facts: Facts) -> str:
         f"{_number(count, 'image')} from the {SPLITS[split]} split" for split, count in found.items() if count
     )
     return f"Dropped, because they also stand in another split, pixel for pixel: {dropped}."
+
+
+def _contradictions(facts: Facts) -> str:
+    found = facts.data["contradictions"]
+    if not found["pictures"]:
+        return "No picture is there under two classes."
+    places = [_place(place) for place in found["places"][0]]
+    more = "; reports/data.json has more of them" if found["pictures"] > 1 else ""
+    many = f"**{_number(found['pictures'], 'picture')} there under several classes**, pixel for pixel"
+    return f"{many}: the first is {' and '.join(places)}{more}."
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    return f"{markdown.name(place['class'])} (image {place['position']:,}, {SPLITS[place['split']]})"
+
+
+def _unused(facts: Facts) -> str:
+    named = [
+        f"{markdown.name(split)} ({_number(count, 'labelled image')})"
+        for split, count in sorted(facts.data["unused"].items())
+    ]
+    return f" Published splits that are not used: {', '.join(named)}." if named else ""
 
 
 def _learning(facts: Facts) -> str:

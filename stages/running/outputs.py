@@ -70,8 +70,20 @@ def read_json(path: Path) -> dict:
     """Read a JSON object that an earlier stage wrote.
 
     Raises:
-        errors.BadInput: it is not there.
+        errors.BadInput: it is not there, or not as a stage writes it.
     """
     if not path.is_file():
         raise errors.BadInput(f"expected {path} from an earlier stage, found none; run `dvc repro`")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise errors.BadInput(
+            f"{path}: expected JSON from an earlier stage, received another or a damaged file: {error};"
+            " run `dvc checkout`, or rerun the stage that writes it"
+        ) from error
+    if not isinstance(value, dict):
+        raise errors.BadInput(
+            f"{path}: expected a JSON object from an earlier stage, received {type(value).__name__}; run"
+            " `dvc checkout`, or rerun the stage that writes it"
+        )
+    return value
