@@ -34,7 +34,7 @@ from stages.reporting import (
 )
 from stages.running import command, errors, outputs, paramfile
 
-BATCH = 500  # images
+BATCH = 500  # images, or fewer if they are large
 PROBABILITY_DECIMALS = 4
 SUM_TOLERANCE = 0.05  # of float16 probabilities of a thousand classes
 SHOWN_VALUES = 3  # in an error
@@ -244,7 +244,7 @@ def _predict(classifier: keras.Model, records: Path, manifest: dict, params: Par
     parts: list[Judged] = []
     taken: dict[int, int] = {}
     first = 0
-    data = tfrecord.dataset(records, manifest, BATCH)
+    data = tfrecord.dataset(records, manifest, tfrecord.batch_size(manifest, BATCH))
     for images, labels, positions in tfrecord.batches(data, records):
         pixels = images.numpy()
         examples = wanted[(wanted >= first) & (wanted < first + len(pixels))] - first
@@ -261,6 +261,12 @@ def _predict(classifier: keras.Model, records: Path, manifest: dict, params: Par
         )
         first += len(pixels)
     judged = Judged(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    found, different = len(judged.positions), len(np.unique(judged.positions))
+    if not found == different == manifest["count"]:
+        raise errors.BadInput(
+            f"{records}: expected {manifest['count']:,} images, received {found:,}, {different:,} of them"
+            " different; rerun the records stage"
+        )
     by_class = np.argsort(judged.labels[judged.rows], kind="stable")
     return judged._replace(travellers=judged.travellers[by_class], rows=judged.rows[by_class])
 

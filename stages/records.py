@@ -4,9 +4,10 @@ Reads data/subset; writes data/records (a folder per split) and a figure of the 
 """
 
 import functools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
@@ -14,12 +15,13 @@ import tensorflow as tf
 
 from stages.inputs import augment, draws, normalize, tfrecord
 from stages.reporting import figures
-from stages.running import allocator, command, errors, outputs, paramfile, progress
+from stages.running import allocator, command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
 FIGURE_VIEWS = 4
-FIT_IMAGES = 1000  # in memory at a time while the normalization is fitted
+LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
+LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
 class Params(paramfile.Section):
@@ -47,10 +49,18 @@ class Images:
     """
 
     def __init__(self, path: Path):
-        self.file = path.open("rb", buffering=0)
-        np.lib.format.read_magic(self.file)
-        self.shape, _, _ = np.lib.format.read_array_header_1_0(self.file)
+        try:
+            self.file = path.open("rb", buffering=0)
+            np.lib.format.read_magic(self.file)
+            self.shape, in_fortran_order, dtype = np.lib.format.read_array_header_1_0(self.file)
+        except (OSError, ValueError, EOFError) as error:
+            raise _not_as_written(path, "an array of images", error) from error
+        if dtype != np.uint8 or in_fortran_order or len(self.shape) != 4:
+            raise _not_as_written(path, "uint8 [N, H, W, C] in C order", f"{dtype} of the shape {self.shape}")
         self.first_byte = self.file.tell()
+        expected, found = self.first_byte + math.prod(self.shape), path.stat().st_size
+        if found != expected:
+            raise _not_as_written(path, f"{len(self):,} images in {expected:,} bytes", f"{found:,}")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -60,21 +70,55 @@ class Images:
         images = np.empty((len(places), *self.shape[1:]), np.uint8)
         for image, place in zip(images, places.tolist(), strict=True):
             self.file.seek(self.first_byte + place * image.nbytes)
-            if self.file.readinto(image) != image.nbytes:
-                raise errors.BadInput(
-                    f"{self.file.name}: expected {len(self)} images, found no image {place}"
-                )
+            self.file.readinto(image)
         return images
 
 
+class Subset(paramfile.Section):
+    """The manifest that the subset stage writes for a split."""
+
+    classes: list[str]
+    count: int = pydantic.Field(ge=0)
+    image_shape: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=3, max_length=3)
+
+
 class Arrays:
-    """One split as the subset stage wrote it; the images stay on disk."""
+    """One split as the subset stage wrote it, checked against its manifest; the images stay on disk.
+
+    Raises:
+        errors.BadInput: an array is missing, damaged, of another shape or type than its manifest says, a
+            label is of no class, or a position is there twice.
+    """
 
     def __init__(self, folder: Path):
-        self.manifest = outputs.read_json(folder / "manifest.json")
-        self.labels = np.load(folder / "labels.npy")
-        self.positions = np.load(folder / "positions.npy")
+        path = folder / "manifest.json"
+        self.manifest = paramfile.check(Subset, outputs.read_json(path), str(path)).model_dump()
+        self.labels = self._integers(folder / "labels.npy", len(self.manifest["classes"]))
+        self.positions = self._integers(folder / "positions.npy", None)
+        if len(np.unique(self.positions)) != len(self.positions):
+            raise _not_as_written(folder / "positions.npy", "each position once", "some twice")
         self.images = Images(folder / "images.npy")
+        expected = (self.manifest["count"], *self.manifest["image_shape"])
+        if self.images.shape != expected:
+            raise _not_as_written(self.images.file.name, f"the shape {expected}", self.images.shape)
+
+    def _integers(self, path: Path, below: int | None) -> np.ndarray:
+        """Integers [N] from 0, up to a bound if there is one."""
+        try:
+            values = np.load(path)
+        except (OSError, ValueError, EOFError) as error:
+            raise _not_as_written(path, "an array", error) from error
+        if values.shape != (self.manifest["count"],) or values.dtype.kind not in "iu":
+            expected = f"{self.manifest['count']:,} integers"
+            raise _not_as_written(path, expected, f"{values.dtype} of the shape {values.shape}")
+        if len(values) and (values.min() < 0 or (below is not None and values.max() >= below)):
+            bound = "0 or more" if below is None else f"0 to {below - 1}"
+            raise _not_as_written(path, f"values of {bound}", f"{values.min()} to {values.max()}")
+        return values
+
+
+def _not_as_written(path: object, expected: str, received: object) -> errors.BadInput:
+    return errors.BadInput(f"{path}: expected {expected}, received {received}; rerun the subset stage")
 
 
 def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
@@ -84,12 +128,14 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
     Pixels stay uint8: the constants travel in the manifest and become the model's first layer.
 
     Raises:
-        errors.BadInput: an array is shorter than its header says.
+        errors.BadInput: an array is not as the subset stage writes it, or the disk has no room for the
+            records.
         OSError: the disk is full.
     """
     allocator.keep_freed_memory()
     splits = {split: Arrays(arrays / split) for split in SPLITS}
     operations = augment.parse(params.augment)
+    _require_space(folder, splits, params.views)
     constants = _fit(params.normalize, splits["train"])
     with outputs.folder(folder) as partial:
         for split, content in splits.items():
@@ -101,10 +147,30 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
     _draw(figure, splits["train"], operations, params.seed)
 
 
+def _require_space(folder: Path, splits: dict[str, Arrays], views: int) -> None:
+    """Say what the records will take before the first is written."""
+    shape = splits["train"].manifest["image_shape"]
+    if (size := tfrecord.image_bytes(shape)) > LARGEST_IMAGE:
+        raise errors.BadInput(
+            f"expected images of at most {LARGEST_IMAGE:,} bytes, received {size:,} ({shape}); set a smaller"
+            " subset.image_size"
+        )
+    copies = {split: views if split == "train" else 1 for split in splits}
+    images = sum(copies[split] * len(content.labels) for split, content in splits.items())
+    remedy = "lower records.views, subset.image_size or subset.limit_per_class"
+    disk.require_space(folder, images * (size + LABEL_AND_POSITION), remedy)
+
+
+def _images_per_record(wanted: int, image_shape: Sequence[int]) -> int:
+    """At most so many that a record keeps to its bytes."""
+    return min(wanted, max(1, tfrecord.RECORD_BYTES // tfrecord.image_bytes(image_shape)))
+
+
 def _fit(method: str, train: Arrays) -> normalize.Constants:
-    places = np.arange(len(train.images))
-    chunks = (train.images[places[i : i + FIT_IMAGES]] for i in range(0, len(places), FIT_IMAGES))
-    return normalize.METHODS[method](chunks, train.manifest["image_shape"][-1])
+    places, shape = np.arange(len(train.images)), train.manifest["image_shape"]
+    step = _images_per_record(len(places), shape)  # in memory at a time
+    chunks = (train.images[places[i : i + step]] for i in range(0, len(places), max(1, step)))
+    return normalize.METHODS[method](chunks, shape[-1])
 
 
 def _write_split(
@@ -116,8 +182,9 @@ def _write_split(
     is_train: bool,
 ) -> None:
     count, views = len(content.labels), params.views if is_train else 1
-    blocks = iter(_augmented_blocks(content, params, operations, views, shuffle=is_train))
-    per_view = -(-count // params.images_per_record)
+    per_record = _images_per_record(params.images_per_record, content.manifest["image_shape"])
+    blocks = iter(_augmented_blocks(content, params.seed, per_record, operations, views, shuffle=is_train))
+    per_view = -(-count // per_record)
     sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
     with progress.bar(count * views, f"writing {folder.name} records", "images") as bar:
         for view in range(views):
@@ -127,14 +194,13 @@ def _write_split(
     manifest = {
         **content.manifest,
         "augment": params.augment if is_train else [],
-        "images_per_record": params.images_per_record,
+        "images_per_record": per_record,
         "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),
         "seed": params.seed,
-        "shard_bytes": {file.name: file.stat().st_size for file in folder.iterdir()},
         "shards": params.shards,
         "views": views,
     }
-    outputs.write_json(folder / "manifest.json", manifest)
+    tfrecord.write_manifest(folder, manifest)
 
 
 def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar) -> Iterator[bytes]:
@@ -145,22 +211,22 @@ def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar)
 
 
 def _augmented_blocks(
-    content: Arrays, params: Params, operations: list[augment.Operation], views: int, shuffle: bool
+    content: Arrays, seed: int, size: int, operations: list[augment.Operation], views: int, shuffle: bool
 ) -> Iterator[tfrecord.Batch]:
-    """Blocks of images_per_record images, view after view, augmented in parallel, in a fixed order."""
-    count, size = len(content.labels), params.images_per_record
+    """Blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
+    count = len(content.labels)
     per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)
     shapes = [[None, *content.manifest["image_shape"]], [None], [None], [None, columns]]
 
     @functools.lru_cache(maxsize=1)
     def order(view: int) -> np.ndarray:
-        return draws.permutation(params.seed, view, count) if shuffle else np.arange(count)
+        return draws.permutation(seed, view, count) if shuffle else np.arange(count)
 
     def gather(number: np.ndarray) -> tuple[np.ndarray, ...]:
         view, block = divmod(int(number), per_view)
         places = order(view)[block * size : (block + 1) * size]
-        numbers = augment.draw(operations, params.seed, view, places)
+        numbers = augment.draw(operations, seed, view, places)
         return content.images[places], content.labels[places], content.positions[places], numbers
 
     def gathered(number: tf.Tensor) -> tuple[tf.Tensor, ...]:

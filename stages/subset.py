@@ -16,7 +16,7 @@ import pydantic
 from PIL import Image
 
 from stages.datasets import cifar10, digits, fashion_mnist
-from stages.running import command, errors, outputs, paramfile
+from stages.running import command, disk, errors, outputs, paramfile
 from stages.sources import checksums
 
 READERS: dict[str, ModuleType] = {"cifar10": cifar10, "digits": digits, "fashion_mnist": fashion_mnist}
@@ -102,6 +102,9 @@ def subset(params: Params, raw: Path, arrays: Path, report: Path) -> None:
     counts = {split: _count(content, ids, chosen) for split, content in splits.items()}
     _require_images(counts, params)
     shape = next(_images(splits["train"], params.image_size)).shape
+    images = sum(len(content.positions) for content in splits.values())
+    remedy = "lower subset.image_size or subset.limit_per_class"
+    disk.require_space(arrays, images * math.prod(shape), remedy)
     with outputs.folder(arrays) as partial:
         for split, content in splits.items():
             _write(partial / split, content, ids, chosen, shape, params.image_size)

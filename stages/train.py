@@ -25,6 +25,7 @@ from stages.training import (
     loop,
     max_pooling,
     optimizers,
+    pixels,
     portable,
     resident,
     saving,
@@ -36,7 +37,9 @@ from stages.training import (
 MODELS = Path(__file__).parent / "models"
 BACKBONE = "backbone"  # the name of a model's pretrained part
 INITIAL_IMAGES = 2000  # from which an architecture may compute its first weights
-VALIDATION_BATCH = 500  # images; larger ones are no faster
+INITIAL_BATCH = 500  # of them in memory at a time, or fewer
+VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
+VALIDATION = ["val_loss", "val_accuracy", "val_precision", "val_recall"]  # of the history's columns
 HISTORY_FORMAT = "%.6g"  # six digits; a learning rate can be small
 
 
@@ -90,8 +93,9 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     """Write model.keras, summary.txt, environment.json and training.json to the folder `model`, and
     the learning curves' numbers to the CSV file `history`.
 
-    The saved model takes raw pixels (uint8 [B, H, W, C]) and gives probabilities (float32 [B, K]);
-    it consists of Keras's own layers. Without validation images the last weights are kept.
+    The saved model takes raw pixels ([B, H, W, C] of 0 to 255, uint8 or float; see `pixels` for other floats)
+    and gives probabilities (float32 [B, K]); it consists of Keras's own layers. Without validation images
+    the last weights are kept.
 
     Called in the scope of a `tf.distribute` strategy, it trains on all of its replicas; a batch is
     shared out among them.
@@ -115,8 +119,14 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
     execution = _execution(params, chosen.device, network, train_manifest)
     print(f"training on {chosen.device} ({chosen.name}) in {chosen.precision}, {execution}", flush=True)
     trainers = _trainers(params, network, logits, tested, train_manifest["count"], chosen, execution)
+    if params.patience is not None and not val_manifest["count"]:
+        raise errors.BadInput(
+            f"train.patience is {params.patience}, but there are no validation images to wait for; set it to"
+            " null, or subset.val_fraction above 0"
+        )
     _require_images_for_replicas(train_manifest["count"], params.batch_size)
-    _require_images_for_replicas(val_manifest["count"], VALIDATION_BATCH)
+    val_batch = tfrecord.batch_size(val_manifest, VALIDATION_BATCH)
+    _require_images_for_replicas(val_manifest["count"], val_batch)
     epochs: Callable[[int], Any]
     if execution == "resident":
         epochs = resident.prepare(
@@ -130,7 +140,7 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         trainers,
         epochs,
         train_manifest["count"],
-        _streamed(val_records, val_manifest, VALIDATION_BATCH, [0] * params.epochs)
+        _streamed(val_records, val_manifest, val_batch, [0] * params.epochs)
         if val_manifest["count"]
         else None,
         params.patience,
@@ -142,7 +152,10 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         outputs.write_json(partial / "environment.json", hardware.environment(chosen, params.deterministic))
         outputs.write_json(partial / "training.json", _settings(params, train_manifest, val_manifest))
     with outputs.file(history) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
+        table = pd.DataFrame(rows)
+        # DVC's plots name the columns of the validation; without it they are there and empty.
+        table = table.reindex(columns=[*table, *(name for name in VALIDATION if name not in table)])
+        table.to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
 
 
 def _execution(params: Params, device: str, network: keras.Model, manifest: dict[str, Any]) -> loop.Execution:
@@ -217,17 +230,19 @@ def _with_pixels_in(
     network: keras.Model, manifest: dict[str, Any], test_time_views: views.Count
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
     """Put the normalization before a network: models of the same weights from uint8 pixels to its
-    logits, to the logits that are tested, and to probabilities."""
+    logits, to the logits that are tested, and from images of any scale to probabilities."""
     constants = manifest["normalization"]
-    pixels = keras.Input(manifest["image_shape"], dtype="uint8", name="pixels")
+    raw = keras.Input(manifest["image_shape"], dtype="uint8", name="pixels")
     normalize = keras.layers.Normalization(
         mean=constants["mean"], variance=[std**2 for std in constants["std"]], dtype="float32"
     )
-    images = normalize(pixels)
+    images = normalize(raw)
     tested = views.logits(network, images, test_time_views)
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(tested)
-    classifier = keras.Model(pixels, probabilities, name="classifier")
-    return keras.Model(pixels, network(images)), keras.Model(pixels, tested), classifier
+    given = keras.Input(manifest["image_shape"], dtype="float32", name="image")
+    judged = views.logits(network, normalize(pixels.of_any_scale(given)), test_time_views)
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(judged)
+    classifier = keras.Model(given, probabilities, name="classifier")
+    return keras.Model(raw, network(images)), keras.Model(raw, tested), classifier
 
 
 def _initialize(
@@ -241,10 +256,11 @@ def _initialize(
     """Let an architecture that starts from the training images see some of them, normalized."""
     if not hasattr(architecture, "initialize"):
         return
-    data = tfrecord.dataset(records, manifest, INITIAL_IMAGES)
-    pixels, _, _ = next(iter(tfrecord.batches(data, records)))
+    size = tfrecord.batch_size(manifest, INITIAL_BATCH)
+    data = tfrecord.dataset(records, manifest, size)
     (normalize,) = (layer for layer in logits.layers if isinstance(layer, keras.layers.Normalization))
-    architecture.initialize(network, np.asarray(normalize(pixels)), options)
+    batches = itertools.islice(tfrecord.batches(data, records), math.ceil(INITIAL_IMAGES / size))
+    architecture.initialize(network, (np.asarray(normalize(batch)) for batch, _, _ in batches), options)
 
 
 def _trainers(

@@ -81,6 +81,26 @@ def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp
 @pytest.mark.parametrize(
     "defect", [ZeroDivisionError(), PermissionError(errno.EACCES, "denied"), KeyError("k")]
 )
+def test_an_interruption_ends_with_one_line(arguments, capsys):
+    def subset(params: Params, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        command.run(subset, Params)
+    assert ended.value.code == 130
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "git checkout reports && dvc checkout" in said
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOTDIR])
+def test_a_place_that_cannot_be_written_is_named(arguments, number):
+    def subset(params: Params, target: Path) -> None:
+        raise OSError(number, os.strerror(number), "some/place")
+
+    with pytest.raises(SystemExit, match=r"subset: error: expected a place .*'some/place'"):
+        command.run(subset, Params)
+
+
 def test_a_defect_keeps_its_traceback(arguments, defect):
     def subset(params: Params, target: Path) -> None:
         raise defect

@@ -164,6 +164,43 @@ def test_the_weights_of_the_best_epoch_are_kept():
     assert best.test(batches())["val_accuracy"] == 1.0
 
 
+def test_of_equally_accurate_epochs_the_one_with_the_least_loss_is_kept():
+    one = trainer()
+    history = fit(one, epochs=4, train=worse_from(3))
+    assert [row["val_accuracy"] for row in history[:3]] == [1.0] * 3
+    losses = [row["val_loss"] for row in history]
+    assert losses[2] == min(losses)
+    assert one.test(batches())["val_loss"] == pytest.approx(losses[2])
+
+
+def test_a_falling_loss_at_equal_accuracy_is_worth_waiting_for():
+    history = fit(trainer(), epochs=6, patience=1)
+    assert [row["val_accuracy"] for row in history] == [1.0] * 6
+
+
+def test_patience_is_counted_in_each_phase():
+    head, taught = trainer(), []
+
+    def train(epoch):
+        taught.append(epoch)
+        return batches(flipped=epoch > 0)
+
+    loop.fit([head] * 5 + [head_again(head)] * 4, train, IMAGES, lambda epoch: batches(), 2)
+    assert taught == [0, 1, 2, 5, 6]  # two worse epochs end each phase
+
+
+def head_again(first):
+    """Another trainer of the same network, as of a second phase."""
+    optimizer, penalty = keras.optimizers.SGD(0.1), loop.Penalty(0.0, 0.0)
+    variables = first.network.trainable_variables
+    return loop.Trainer(first.network, first.network, variables, optimizer, 0.0, penalty, jit=False)
+
+
+def test_an_epoch_of_another_number_of_images_is_bad_input():
+    with pytest.raises(errors.BadInput, match="expected 33 images in epoch 1/1, received 32"):
+        loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, None)
+
+
 def test_of_equally_good_epochs_the_first_is_kept():
     first = trainer()
     history = fit(first, epochs=4)

@@ -1,5 +1,7 @@
 """The records stage: augmented epochs of the training split, plain validation and test splits."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -164,13 +166,74 @@ def test_a_wrong_parameter_is_named(change, message):
     assert message in str(raised.value)
 
 
-def test_images_that_are_cut_off_are_named(tmp_path):
-    arrays = tiny.subset(tmp_path / "arrays")
-    path = arrays / "train/images.npy"
+def written_as(array):
+    """A function that writes an array over a file."""
+    return lambda path: np.save(path, array)
+
+
+def cut(path):
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(errors.BadInput, match=r"train/images.npy: expected 24 images, found no image 23"):
-        tiny.build_records(tmp_path, arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "expected"),
+    [
+        ("images", cut, "24 images in"),
+        ("images", written_as(np.zeros((24, 8, 8, 1), np.float32)), "uint8"),
+        ("images", written_as(np.zeros((23, 8, 8, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
+        ("images", written_as(np.zeros((24, 16, 4, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
+        ("images", written_as(np.asfortranarray(np.zeros((24, 8, 8, 1), np.uint8))), "C order"),
+        ("images", lambda path: path.write_text("text"), "an array of images"),
+        ("labels", written_as(np.zeros(23, int)), "24 integers"),
+        ("labels", written_as(np.zeros((24, 1), int)), "24 integers"),
+        ("labels", written_as(np.zeros(24)), "24 integers"),
+        ("labels", written_as(np.full(24, 2)), "values of 0 to 1"),
+        ("labels", written_as(np.full(24, -1)), "values of 0 to 1"),
+        ("labels", lambda path: path.write_bytes(b""), "an array"),
+        ("labels", lambda path: path.unlink(), "an array"),
+        ("positions", written_as(np.arange(25)), "24 integers"),
+        ("positions", written_as(np.zeros(24, int)), "each position once"),
+        ("positions", written_as(np.arange(24) - 1), "values of 0 or more"),
+        ("positions", lambda path: np.save(path, np.array([{}] * 24), allow_pickle=True), "an array"),
+    ],
+)
+@pytest.mark.parametrize("normalize", ["standardize", "unit"])
+def test_an_array_that_is_not_as_written_is_named(tmp_path, name, damage, expected, normalize):
+    arrays = tiny.subset(tmp_path / "arrays")
+    damage(arrays / f"train/{name}.npy")
+    with pytest.raises(errors.BadInput, match=rf"train/{name}\.npy: expected {expected}.*; rerun the subset"):
+        tiny.build_records(tmp_path, arrays, normalize=normalize)
     assert not (tmp_path / "records").exists()
+
+
+def test_records_are_bounded_in_bytes(tmp_path, arrays, built, monkeypatch):
+    monkeypatch.setattr(tfrecord, "RECORD_BYTES", 3 * 64)  # three images
+    found = tiny.build_records(tmp_path, arrays, images_per_record=20)
+    assert tfrecord.read_manifest(found / "train")["images_per_record"] == 3
+    (shard, *_) = sorted((found / "test").glob("*.tfrecord"))
+    sizes = [len(record.numpy()) for record in tf.data.TFRecordDataset(str(shard))]
+    assert max(sizes) < 3 * (64 + 12) + 100
+    assert images_of(found, "train") == images_of(built, "train")
+
+
+def images_of(records, split):
+    """The pixels of a split's first view, whatever their order."""
+    folder = records / split
+    data = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7)
+    return sorted(
+        image.tobytes() for pixels, _, _ in tfrecord.batches(data, folder) for image in pixels.numpy()
+    )
+
+
+def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path, arrays, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    needed = (24 * tiny.RECORDS["views"] + 8 + 10) * (64 + 12)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+    with pytest.raises(errors.BadInput, match=r"records needs 0\.00 GiB, but the disk has .*records\.views"):
+        tiny.build_records(tmp_path, arrays)
+    assert not list(tmp_path.glob("records*"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    tiny.build_records(tmp_path, arrays)
 
 
 def test_images_read_at_any_places_are_those_of_the_array(arrays):

@@ -30,14 +30,25 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
         for shard, indices in enumerate(cuts):
             tfrecord.write_shard(folder / tfrecord.shard_name(view, shard), [records[i] for i in indices])
     manifest = {
+        "augment": [],
         "classes": [f"class {label}" for label in range(max(labels, default=0) + 1)],
+        "count": len(images),
         "image_shape": list(images.shape[1:]),
-        "shard_bytes": {path.name: path.stat().st_size for path in folder.glob("*.tfrecord")},
+        "images_per_record": per_record,
+        "normalization": {"method": "none", "mean": [0.0], "std": [1.0]},
+        "seed": 0,
         "shards": shards,
         "views": views,
     }
-    outputs.write_json(folder / "manifest.json", manifest)
+    tfrecord.write_manifest(folder, manifest)
     return folder
+
+
+def sign(folder, **changes):
+    """Write the manifest anew for the shards that stand there, some of its values changed."""
+    values = outputs.read_json(folder / "manifest.json")
+    del values["checksum"]
+    tfrecord.write_manifest(folder, values | changes)
 
 
 def write_some(folder, count=40, **layout):
@@ -152,6 +163,50 @@ def test_a_folder_without_a_manifest_is_bad_input(tmp_path):
     ("content", "received"),
     [(None, "found no file"), (b"", "found 0"), (b"not records" * 1000, "found 11,000")],
 )
+@pytest.mark.parametrize(
+    "changes",
+    [{"count": 39}, {"image_shape": [2, 3, 1]}, {"views": 2}, {"classes": ["a"]}, {"seed": 1}],
+    ids=str,
+)
+def test_an_edited_manifest_is_bad_input(tmp_path, changes):
+    folder = write_some(tmp_path / "train")
+    path = folder / "manifest.json"
+    outputs.write_json(path, outputs.read_json(path) | changes)
+    with pytest.raises(errors.BadInput, match="is damaged or edited: expected the checksum"):
+        tfrecord.read_manifest(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "text", '{"checksum": 3}'])
+def test_a_damaged_manifest_is_bad_input(tmp_path, content):
+    folder = write_some(tmp_path / "train")
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(errors.BadInput, match=r"manifest\.json"):
+        tfrecord.read_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": -1},
+        {"image_shape": [3, 2]},
+        {"image_shape": [0, 2, 1]},
+        {"normalization": {"method": "none", "mean": [0.0], "std": [0.0]}},
+        {"shards": "1"},
+    ],
+    ids=str,
+)
+def test_a_manifest_with_a_value_out_of_range_is_bad_input(tmp_path, changes):
+    folder = write_some(tmp_path / "train")
+    sign(folder, **changes)
+    with pytest.raises(errors.BadInput, match=rf"manifest\.json\.{next(iter(changes))}"):
+        tfrecord.read_manifest(folder)
+
+
+@pytest.mark.parametrize(("shape", "images"), [([32, 32, 3], 500), ([224, 224, 3], 55), ([3000, 3000, 3], 1)])
+def test_a_batch_is_bounded_in_images_and_in_bytes(shape, images):
+    assert tfrecord.batch_size({"image_shape": shape}, 500) == images
+
+
 def test_a_shard_that_is_missing_or_of_another_size_is_bad_input(tmp_path, content, received):
     folder = write_some(tmp_path / "train", shards=2)
     shard = folder / tfrecord.shard_name(0, 1)
@@ -224,10 +279,7 @@ def test_a_record_in_another_format_is_bad_input(tmp_path, record):
     folder = write_some(tmp_path / "train")
     shard = folder / tfrecord.shard_name(0, 0)
     tfrecord.write_shard(shard, [record])
-    manifest = outputs.read_json(folder / "manifest.json")
-    outputs.write_json(
-        folder / "manifest.json", manifest | {"shard_bytes": {shard.name: shard.stat().st_size}}
-    )
+    sign(folder)
     with pytest.raises(errors.BadInput, match=f"expected records as this pipeline writes them.*{shard}"):
         read(folder)
 

@@ -13,7 +13,7 @@ from stages.inputs import tfrecord
 from stages.models import transfer
 from stages.running import errors, outputs, paramfile
 from stages.training import loop
-from tests import tiny
+from tests import rounding, tiny
 
 PARAMS: dict[str, Any] = {
     "model": {"name": "three_block_cnn", "filters": [4], "dropout": 0.2, "batch_norm_momentum": 0.9},
@@ -103,6 +103,54 @@ def test_the_model_takes_raw_pixels_and_gives_probabilities(trained):
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert np.all(probabilities >= 0)
+
+
+@pytest.mark.parametrize(
+    ("scaled", "rounded"),
+    [
+        (lambda pixels: pixels.astype(np.float32), False),
+        (lambda pixels: pixels.astype(np.int64), False),
+        (lambda pixels: pixels / 255, True),
+        (lambda pixels: pixels / 127.5 - 1, True),
+    ],
+    ids=["floats", "integers", "0..1", "-1..1"],
+)
+def test_images_of_any_scale_are_taken_for_what_they_are(trained, scaled, rounded):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1)).astype(np.uint8)
+    model = load(trained)
+    expected = model.predict(pixels, verbose=0)
+    assert len(np.unique(expected.round(3))) > 2
+    # Scaled to 0..255 and then to about -2..2: three roundings of up to 255, and sums over 64 pixels.
+    bound = rounding.of_steps(3, 255) + rounding.of_sum(64, 64) if rounded else 0
+    np.testing.assert_allclose(model.predict(scaled(pixels), verbose=0), expected, rtol=0, atol=bound)
+
+
+def test_an_image_is_judged_by_itself(trained):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1)).astype(np.float32)
+    model = load(trained)
+    mixed = model.predict(np.stack([pixels[0], pixels[1] / 255]), verbose=0)
+    alone = [model.predict(each[None], verbose=0)[0] for each in (pixels[0], pixels[1] / 255)]
+    np.testing.assert_allclose(mixed, alone, rtol=0, atol=rounding.of_sum(64, 64))
+
+
+@pytest.mark.parametrize("value", [256.0, -1.5, float("nan"), float("inf")])
+def test_what_no_pixel_can_be_gives_no_probabilities(trained, value):
+    pixels = np.full((1, 8, 8, 1), 7.0, np.float32)
+    pixels[0, 3, 3] = value
+    assert np.isnan(load(trained).predict(pixels, verbose=0)).all()
+
+
+def test_the_darkest_images_stay_dark(trained):
+    pixels = np.zeros((2, 8, 8, 1), np.uint8)
+    pixels[1, 2:4] = 1
+    found = load(trained).predict(pixels, verbose=0)
+    np.testing.assert_allclose(found[0], found[1], atol=0.05)
+
+
+def test_patience_without_validation_images_is_bad_input(tmp_path):
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
+    with pytest.raises(errors.BadInput, match="no validation images to wait for; set it to null"):
+        run(records, tmp_path / "out", patience=3)
 
 
 def test_the_model_consists_of_layers_of_keras_alone(trained):

@@ -11,22 +11,55 @@ Reading one image per record runs at 26,000 images/s on two cores, 512 per recor
 """
 
 import errno
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pydantic
 import tensorflow as tf
 
-from stages.running import errors, outputs
+from stages.running import errors, outputs, paramfile
 
+RECORD_BYTES = 1 << 24  # of the images of a record; a larger image has a record of its own
+BATCH_BYTES = 1 << 23  # of the images of a batch that is not trained on
 SHUFFLED_RECORDS = 16  # held in memory while a view is read again in another order
 PARALLEL_PARSES = 2
 
 _UNREADABLE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, labels, positions
+
+
+Count = Annotated[int, pydantic.Field(ge=0)]
+Size = Annotated[int, pydantic.Field(ge=1)]
+
+
+class Normalization(paramfile.Section):
+    """How pixels are scaled: (pixel - mean) / std, per channel."""
+
+    method: str
+    mean: list[float]
+    std: list[Annotated[float, pydantic.Field(gt=0)]]
+
+
+class Manifest(paramfile.Section):
+    """What a split's folder holds."""
+
+    augment: list[dict[str, dict[str, Any] | None]]
+    checksum: str  # of all the rest
+    classes: list[str]
+    count: Count  # images of a view
+    image_shape: Annotated[list[Size], pydantic.Field(min_length=3, max_length=3)]  # [H, W, C]
+    images_per_record: Size  # at most
+    normalization: Normalization
+    seed: int
+    shard_bytes: dict[str, Count]
+    shards: Size  # files of a view
+    views: Size
 
 
 def shard_name(view: int, shard: int) -> str:
@@ -69,13 +102,39 @@ def write_shard(path: Path, records: Iterable[bytes]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
+def write_manifest(folder: Path, values: dict[str, Any]) -> None:
+    """Write the manifest of the shards in a folder.
+
+    Args:
+        folder: Of a split.
+        values: The fields of `Manifest`, but for the checksum and the files' sizes.
+    """
+    sizes = {file.name: file.stat().st_size for file in folder.glob("*.tfrecord")}
+    values = {**values, "shard_bytes": sizes}
+    outputs.write_json(folder / "manifest.json", {**values, "checksum": _checksum(values)})
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    content = json.dumps(values, sort_keys=True).encode()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a split's folder, checked against the files beside it.
+    """The fields of `Manifest` of a split's folder, checked against the files beside it.
 
     Raises:
-        errors.BadInput: no manifest, or a shard that is missing or not of the size written.
+        errors.BadInput: no manifest, a damaged or edited one, or a shard that is missing or not of the
+            size written.
     """
-    manifest = outputs.read_json(folder / "manifest.json")
+    path = folder / "manifest.json"
+    values = outputs.read_json(path)
+    written, expected = values.pop("checksum", None), _checksum(values)
+    if written != expected:
+        raise errors.BadInput(
+            f"{path} is damaged or edited: expected the checksum {expected} of its content, received"
+            f" {written}; run `dvc checkout` or rerun the records stage"
+        )
+    manifest = paramfile.check(Manifest, {**values, "checksum": written}, str(path)).model_dump()
     for name, size in manifest["shard_bytes"].items():
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != size:
@@ -85,6 +144,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 " run `dvc checkout` or rerun the records stage"
             )
     return manifest
+
+
+def image_bytes(image_shape: Sequence[int]) -> int:
+    """The bytes of an image of the shape (H, W, C)."""
+    return int(np.prod(image_shape))
+
+
+def batch_size(manifest: dict[str, Any], most: int) -> int:
+    """How many images make a batch of at most `most` images and BATCH_BYTES: at least one."""
+    return max(1, min(most, BATCH_BYTES // image_bytes(manifest["image_shape"])))
 
 
 def dataset(

@@ -12,7 +12,7 @@ start 0.3 ± 0.5, moving statistics of momentum 0.6 in place of 0.9 nothing; SiL
 Batches of 2,000 in place of 500 gained nothing at full width (one seed).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import keras
@@ -74,11 +74,17 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     return keras.Model(inputs, logits, name="airbench")
 
 
-def initialize(network: keras.Model, images: np.ndarray, options: Options) -> None:
-    """Whiten the patches of some training images, float [N, H, W, C], and let convolutions start by
-    passing on their input, as many channels of it as they have filters."""
+def initialize(network: keras.Model, batches: Iterable[np.ndarray], options: Options) -> None:
+    """Whiten the patches of some training images and let convolutions start by passing on their input, as
+    many channels of it as they have filters.
+
+    Args:
+        network: From `build`.
+        batches: Normalized images, float [n, H, W, C] each.
+        options: See `Options`.
+    """
     if options.whiten:
-        network.get_layer(WHITENING).kernel.assign(whitening_filters(images))
+        network.get_layer(WHITENING).kernel.assign(whitening_filters(batches))
     for layer in network.layers if options.identity else []:
         if isinstance(layer, keras.layers.Conv2D) and layer.name != WHITENING:
             (kernel,) = layer.get_weights()
@@ -88,24 +94,44 @@ def initialize(network: keras.Model, images: np.ndarray, options: Options) -> No
             layer.set_weights([kernel])
 
 
-def whitening_filters(images: np.ndarray) -> np.ndarray:
+def whitening_filters(batches: Iterable[np.ndarray]) -> np.ndarray:
     """Filters whose responses to the images' 2x2 patches are uncorrelated and of variance 1.
 
     Each comes with both signs, so that a rectifier after it loses nothing.
 
     Args:
-        images: float [N, H, W, C].
+        batches: Images, float [n, H, W, C] each; the memory needed is that of one image's patches.
 
     Returns:
         float32 [2, 2, C, 8 C], of which the second half is the first with the other sign.
     """
-    channels = images.shape[-1]
-    windows = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(1, 2))
-    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, PATCH * PATCH * channels).astype(np.float64)
-    variances, directions = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
+    covariance = _covariance(_patches(image) for batch in batches for image in batch)
+    variances, directions = np.linalg.eigh(covariance)
     filters = directions / np.sqrt(variances + WHITENING_EPSILON)
-    filters = filters.reshape(PATCH, PATCH, channels, -1)
+    filters = filters.reshape(PATCH, PATCH, len(covariance) // PATCH**2, -1)
     return np.concatenate([filters, -filters], axis=-1).astype(np.float32)
+
+
+def _patches(image: np.ndarray) -> np.ndarray:
+    """Every 2x2 patch of an image [H, W, C]: float64 [(H - 1) (W - 1), 4 C]."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH), axis=(0, 1))
+    return windows.transpose(0, 1, 3, 4, 2).reshape(-1, PATCH * PATCH * image.shape[-1]).astype(np.float64)
+
+
+def _covariance(pieces: Iterable[np.ndarray]) -> np.ndarray:
+    """The covariance of the rows of all pieces, float64 [n, D] each, added up piece by piece: [D, D].
+
+    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
+    (1979).
+    """
+    count, mean, scatter = 0, np.zeros(1), np.zeros(1)
+    for rows in pieces:
+        centre = rows.mean(axis=0)
+        rest, step = rows - centre, centre - mean
+        both = count + len(rows)
+        scatter = scatter + rest.T @ rest + np.outer(step, step) * (count * len(rows) / both)
+        count, mean = both, mean + step * (len(rows) / both)
+    return scatter / count
 
 
 def _group(x: keras.KerasTensor, width: int, options: Options) -> keras.KerasTensor:

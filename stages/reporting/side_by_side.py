@@ -46,7 +46,7 @@ def _curves(axes: Axes, measure: str, history: pd.DataFrame | None) -> None:
         axes.annotate("no history", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return
     for column, label in ((measure, "training"), (f"val_{measure}", "validation")):
-        if column in history:
+        if column in history and history[column].notna().any():
             axes.plot(history["epoch"], history[column], marker=".", label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()

@@ -142,7 +142,7 @@ class Trainer:
         """One pass over `images` images, an epoch's batches; returns what they were like while it went.
 
         Raises:
-            errors.BadInput: the loss is no longer finite.
+            errors.BadInput: the loss is no longer finite, or the epoch has another number of images.
         """
         totals, shown = NOTHING, 0
         with progress.bar(images, label, "images") as bar:
@@ -151,6 +151,11 @@ class Trainer:
                 if number % self.checked_pieces == 0:
                     shown = _show(bar, totals, shown, label)
             _show(bar, totals, shown, label)
+        if int(totals.images) != images:
+            raise errors.BadInput(
+                f"expected {images:,} images in {label}, received {int(totals.images):,}; rerun the records"
+                " stage"
+            )
         return totals.means()
 
     def _pieces(self, epoch: Any) -> Iterator[Totals]:
@@ -192,6 +197,14 @@ def _show(bar: progress.Bar, totals: Totals, shown: int, label: str) -> int:
     return images
 
 
+class Best(NamedTuple):
+    """The best epoch so far, counted from 0."""
+
+    epoch: int
+    found: tuple[float, float]  # validation accuracy; and of equal ones, minus the loss
+    weights: list[np.ndarray] | None
+
+
 def fit(
     trainers: Sequence[Trainer],
     train: Callable[[int], Any],
@@ -200,14 +213,15 @@ def fit(
     patience: int | None,
 ) -> list[dict[str, float]]:
     """Train with one trainer per epoch, all of one network; leave it with its best weights by
-    validation accuracy.
+    validation accuracy, of equal ones by validation loss.
 
     Args:
         trainers: The trainer of each epoch.
         train: Gives an epoch, counted from 0, as the trainers take it: `Trainer` as its batches.
         images: How many images an epoch has.
         val: Gives the validation batches after an epoch; without it the last weights stay.
-        patience: Stop after so many epochs without a better validation accuracy; None never stops.
+        patience: End a phase, which is the epochs of one trainer, after this many in a row that are no
+            better; None never does.
 
     Returns:
         Per epoch: epoch (from 1), learning_rate (at its start), loss, accuracy, precision and
@@ -217,29 +231,35 @@ def fit(
         errors.BadInput: the loss is no longer finite.
     """
     history: list[dict[str, float]] = []
-    best_epoch, best_accuracy, best_weights = 0, -1.0, None
+    best = Best(0, (-1.0, 0.0), None)
+    waited, stopped = 0, None  # epochs without a better one in this phase; the trainer of a phase that ended
     epochs, network = len(trainers), trainers[0].network
     began = time.perf_counter()
     for epoch, trainer in enumerate(trainers):
+        if trainer is stopped:
+            continue
+        if epoch and trainer is not trainers[epoch - 1]:
+            waited = 0
         epoch_began = time.perf_counter()
+        label = f"epoch {epoch + 1}/{epochs}"
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
-        row |= trainer.train_epoch(train(epoch), images, f"epoch {epoch + 1}/{epochs}")
+        row |= trainer.train_epoch(train(epoch), images, label)
         if val is not None:
             row |= trainer.test(val(epoch))
-            _require_finite(row["val_loss"], f"epoch {epoch + 1}/{epochs}, validation")
+            _require_finite(row["val_loss"], f"{label}, validation")
             seconds = time.perf_counter() - epoch_began
-            outcome = f"validation accuracy {row['val_accuracy']:.4f}, {seconds:.1f} s"
-            print(f"epoch {epoch + 1}/{epochs}: {outcome}", flush=True)
-            if row["val_accuracy"] > best_accuracy:
-                best_epoch, best_accuracy = epoch, row["val_accuracy"]
-                best_weights = network.get_weights()
+            print(f"{label}: validation accuracy {row['val_accuracy']:.4f}, {seconds:.1f} s", flush=True)
+            found = row["val_accuracy"], -row["val_loss"]
+            waited = 0 if found > best.found else waited + 1
+            if found > best.found:
+                best = Best(epoch, found, network.get_weights())
         history.append(row)
-        if val is not None and patience is not None and epoch - best_epoch >= patience:
+        if patience is not None and waited >= patience:
             print(f"stopping: no better validation accuracy for {patience} epochs")
-            break
-    if best_weights is not None:
-        network.set_weights(best_weights)
-        print(f"keeping the weights of epoch {best_epoch + 1}, validation accuracy {best_accuracy:.4f}")
+            stopped = trainer
+    if best.weights is not None:
+        network.set_weights(best.weights)
+        print(f"keeping the weights of epoch {best.epoch + 1}, validation accuracy {best.found[0]:.4f}")
     # The loss is seen before a step; without validation nothing has seen the last one's outcome.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
