@@ -241,7 +241,7 @@ def _with_pixels_in(
     given = keras.Input(manifest["image_shape"], dtype="float32", name="image")
     judged = views.logits(network, normalize(pixels.of_any_scale(given)), test_time_views)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(judged)
-    classifier = keras.Model(given, probabilities, name="classifier")
+    classifier = keras.Model(given, pixels.only_of_pixels(probabilities, given), name="classifier")
     return keras.Model(raw, network(images)), keras.Model(raw, tested), classifier
 
 

@@ -268,12 +268,10 @@ def test_classes_are_listed_in_the_order_of_their_labels(tmp_path, history):
     assert list(outputs.read_json(out / "per_class.json")) == ["zebra", "ant"]
 
 
-@pytest.mark.parametrize(("slope", "shown"), [(np.nan, "nan, nan"), (np.inf, "nan, nan")])
-def test_a_model_that_gives_nan_is_bad_input(records, history, tmp_path, slope, shown):
+@pytest.mark.parametrize("slope", [np.nan, np.inf])
+def test_a_model_that_gives_nan_is_bad_input(records, history, tmp_path, slope):
     model = classifier(tmp_path / "model", slope=slope)
-    with pytest.raises(
-        errors.BadInput, match=rf"model\.keras: expected probabilities .*received {shown} for 10"
-    ):
+    with pytest.raises(errors.BadInput, match=r"model\.keras: expected probabilities .*nan for 10"):
         run(model, records, history, tmp_path / "reports")
     assert not (tmp_path / "reports").exists()
 

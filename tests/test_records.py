@@ -182,7 +182,11 @@ def cut(path):
         ("images", written_as(np.zeros((24, 8, 8, 1), np.float32)), "uint8"),
         ("images", written_as(np.zeros((23, 8, 8, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
         ("images", written_as(np.zeros((24, 16, 4, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
-        ("images", written_as(np.asfortranarray(np.zeros((24, 8, 8, 1), np.uint8))), "C order"),
+        (
+            "images",
+            written_as(np.asfortranarray(np.zeros((24, 8, 8, 1), np.uint8))),
+            r"uint8 \[N, H, W, C\] in C",
+        ),
         ("images", lambda path: path.write_text("text"), "an array of images"),
         ("labels", written_as(np.zeros(23, int)), "24 integers"),
         ("labels", written_as(np.zeros((24, 1), int)), "24 integers"),
