@@ -14,7 +14,7 @@ import pydantic
 
 from stages.datasets import cifar10, digits, fashion_mnist
 from stages.running import command, errors, outputs, paramfile
-from stages.sources import archives, cache, checksums, origin, packages
+from stages.sources import archives, cache, checksums, given, origin, packages
 
 DATASETS: dict[str, ModuleType] = {"cifar10": cifar10, "digits": digits, "fashion_mnist": fashion_mnist}
 # A slow origin is better than none, and worse than any mirror.
@@ -30,7 +30,14 @@ class Params(paramfile.Section):
 
     dataset: str
     source: Literal["auto", "origin", "mirror"]
-    archive: str | None
+    archive: str
+
+    @pydantic.field_validator("archive", mode="before")
+    @classmethod
+    def _place(cls, archive: object) -> object:
+        if not archive:
+            raise ValueError(f"expected a file or folder, received {archive!r}; write data/archive to fetch")
+        return archive
 
     @pydantic.field_validator("dataset")
     @classmethod
@@ -48,29 +55,42 @@ def download(params: Params, raw: Path) -> None:
     Raises:
         errors.BadInput: no source could be reached, or what arrived is not what was published.
     """
-    cache.folder().mkdir(parents=True, exist_ok=True)
+    given_archive = given.path(params.archive, "download.archive")
+    archive = None if given.is_empty(given_archive) else given_archive
+    if params.dataset == "digits" and archive is None:
+        _unpack_digits(raw)
+        return
     if params.dataset.startswith("tfds:"):
-        published = _prepared(params)
+        published = _prepared(params, archive)
         files = {file.name: checksums.of_file(file, "sha256") for file in sorted(published.iterdir())}
     else:
-        published = _published(params)
+        published = _published(params, archive)
         files = DATASETS[params.dataset].FILES
     with outputs.folder(raw) as partial:
         for name in files:
             shutil.copyfile(published / name, partial / name)
-        outputs.write_json(partial / "manifest.json", {"dataset": params.dataset, "files": files})
+        _write_manifest(partial, params.dataset, files)
 
 
-def _published(params: Params) -> Path:
+def _unpack_digits(raw: Path) -> None:
+    """The digits come with scikit-learn: they need no cache."""
+    with outputs.folder(raw) as partial:
+        for name, content in digits.bundled():
+            (partial / name).write_bytes(content)
+            checksums.require(partial / name, digits.FILES[name], "scikit-learn")
+        _write_manifest(partial, "digits", digits.FILES)
+
+
+def _write_manifest(folder: Path, dataset: str, files: dict[str, str]) -> None:
+    outputs.write_json(folder / "manifest.json", {"dataset": dataset, "files": files})
+
+
+def _published(params: Params, archive: Path | None) -> Path:
     """A folder in the cache with the dataset's published files, verified now."""
     dataset, cached = DATASETS[params.dataset], cache.folder() / params.dataset
-    if params.archive is not None:
-        _store(dataset, archives.members(Path(params.archive).expanduser()), params.archive, cached)
-    elif _is_complete(dataset.FILES, cached):
-        return cached
-    elif dataset is digits:
-        _store(dataset, digits.bundled(), "scikit-learn", cached)
-    else:
+    if archive is not None:
+        _store(dataset, archives.members(archive), str(archive), cached)
+    elif not _is_complete(dataset.FILES, cached):
         _fetch(params, dataset, cached)
     return cached
 
@@ -79,7 +99,7 @@ def _fetch(params: Params, dataset: ModuleType, cached: Path) -> None:
     """Fill the cache from the first route that works."""
     failures = []
     for route in ROUTES[params.source]:
-        with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="fetching-") as scratch:
+        with tempfile.TemporaryDirectory(dir=cache.made(), prefix="fetching-") as scratch:
             try:
                 fetched = _archives(route, params.dataset, dataset, Path(scratch))
                 _store(dataset, _members(fetched), route, cached)
@@ -89,7 +109,7 @@ def _fetch(params: Params, dataset: ModuleType, cached: Path) -> None:
     raise errors.BadInput(
         f"could not fetch {params.dataset}; every source of download.source={params.source!r} failed:\n"
         + "\n".join(failures)
-        + "\n  A copy you have can be used: set download.archive to its file or folder."
+        + "\n  A copy you have can be used: put it into data/archive, or set download.archive to its place."
     )
 
 
@@ -118,7 +138,7 @@ def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: st
     The scratch folder has a name of its own, since other checkouts share the cache.
     """
     missing = dict(dataset.FILES)
-    with tempfile.TemporaryDirectory(dir=cache.folder(), prefix="unpacking-") as scratch:
+    with tempfile.TemporaryDirectory(dir=cache.made(), prefix="unpacking-") as scratch:
         fresh = Path(scratch) / cached.name
         fresh.mkdir()
         for name, content in dataset.unpack(members):
@@ -138,17 +158,16 @@ def _is_complete(files: dict[str, str], folder: Path) -> bool:
     return all(checksums.fits(folder / name, checksum) for name, checksum in files.items())
 
 
-def _prepared(params: Params) -> Path:
+def _prepared(params: Params, archive: Path | None) -> Path:
     """A folder with a dataset as TFDS prepared it, in the cache or given as the archive."""
     from stages.datasets import tfds as tfds_datasets  # 0.3 s to import, for these datasets alone
 
-    if params.archive is not None:
-        folder = Path(params.archive).expanduser()
-        tfds_datasets.require(params.dataset.removeprefix("tfds:"), folder)
-        return folder
+    if archive is not None:
+        tfds_datasets.require(params.dataset.removeprefix("tfds:"), archive)
+        return archive
     if params.source == "mirror":
         raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
-    name, data_dir = params.dataset.removeprefix("tfds:"), cache.folder() / "tfds"
+    name, data_dir = params.dataset.removeprefix("tfds:"), cache.made("tfds")
     for url in tfds_datasets.urls(name, data_dir)[:1]:
         origin.probe(url)
     return tfds_datasets.prepare(name, data_dir)

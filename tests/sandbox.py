@@ -108,10 +108,11 @@ def create(path):
         ".gitignore",
         ".dvcignore",
         "data/.gitignore",
+        "data/archive/.gitignore",
         ".dvc/config",
     ]
     for name in [*files, ".dvc/.gitignore"]:
-        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(PROJECT / name, path / name)
     for requirements in PROJECT.glob("requirements*.txt"):
         shutil.copy(requirements, path)

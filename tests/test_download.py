@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 import tensorflow_datasets as tfds
 
@@ -82,9 +83,11 @@ def publish(server, monkeypatch, dataset, files):
 
 
 def run(raw, dataset="cifar10", source="auto", archive=None):
-    params = download.Params(
-        dataset=dataset, source=source, archive=None if archive is None else str(archive)
-    )
+    if archive is None:
+        archive = raw.with_name("empty")
+        archive.mkdir(exist_ok=True)
+        (archive / ".gitignore").touch()
+    params = download.Params(dataset=dataset, source=source, archive=str(archive))
     download.download(params, raw)
     return content(raw)
 
@@ -233,7 +236,38 @@ def test_the_python_version_of_cifar10_is_refused_with_what_is_expected(tmp_path
 
 def test_an_archive_that_is_not_there_is_refused(tmp_path):
     said = refusal(tmp_path / "out", archive=tmp_path / "absent.tar.gz")
-    assert said == f"expected a file or folder at {tmp_path}/absent.tar.gz, found nothing"
+    assert f"expected a file or folder at {tmp_path}/absent.tar.gz, found nothing" in said
+    assert "give an absolute path, or `git add` it" in said
+
+
+def test_a_relative_archive_that_is_not_there_is_named_with_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"at {tmp_path}/mine.zip, found nothing" in refusal(tmp_path / "out", archive="mine.zip")
+
+
+@pytest.mark.parametrize("archive", [None, ""])
+def test_no_archive_at_all_is_refused_with_what_to_write(archive):
+    values = {"dataset": "digits", "source": "auto", "archive": archive}
+    with pytest.raises(errors.BadInput, match="write data/archive to fetch"):
+        paramfile.check(download.Params, values, "download")
+
+
+@pytest.mark.parametrize("cache", ["/proc/cache", "/dev/null/cache"])
+def test_a_cache_that_cannot_be_made_is_named_with_the_remedy(tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", cache)
+    said = refusal(tmp_path / "out", dataset="cifar10")
+    assert f"cannot be made at {cache}" in said and "set IMAGE_PIPELINE_CACHE to a folder" in said
+
+
+def test_digits_need_no_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", "/proc/cache")
+    assert Path("digits.csv") in run(tmp_path / "out", "digits")
+
+
+def test_without_a_home_the_cache_asks_for_a_place(tmp_path, monkeypatch):
+    monkeypatch.delenv("IMAGE_PIPELINE_CACHE")
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
+    assert "expected a home folder" in refusal(tmp_path / "out", dataset="cifar10")
 
 
 @pytest.mark.parametrize("route", ["archive", "origin", "mirror"])
@@ -301,10 +335,12 @@ def test_a_tfds_dataset_has_no_mirror(tmp_path):
 )
 def test_an_unknown_dataset_is_refused_with_the_near_one(name, said):
     with pytest.raises(errors.BadInput, match=said):
-        paramfile.check(download.Params, {"dataset": name, "source": "auto", "archive": None}, "download")
+        paramfile.check(
+            download.Params, {"dataset": name, "source": "auto", "archive": "data/archive"}, "download"
+        )
 
 
 def test_an_unknown_source_is_refused_with_those_there_are():
-    values = {"dataset": "cifar10", "source": "fast", "archive": None}
+    values = {"dataset": "cifar10", "source": "fast", "archive": "data/archive"}
     with pytest.raises(errors.BadInput, match="expected 'auto', 'origin' or 'mirror', received 'fast'"):
         paramfile.check(download.Params, values, "download")

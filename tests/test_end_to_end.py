@@ -125,6 +125,31 @@ def test_a_clean_clone_is_up_to_date_without_data(repository, tmp_path):
     assert "Data and pipelines are up to date." in plan
 
 
+def test_a_changed_archive_makes_the_download_stale(first_run, monkeypatch):
+    repository, _ = first_run
+    monkeypatch.chdir(repository.path)
+    archive = repository.path / "data/archive/mine.zip"
+    try:
+        archive.write_bytes(b"")
+        with Repo() as repo:
+            assert "data/archive" in str(repo.status()["download"])
+    finally:
+        archive.unlink()
+    with Repo() as repo:
+        assert repo.status() == {}
+
+
+def test_without_validation_the_plots_show_the_training(repository):
+    repository.set("subset.val_fraction", 0)
+    repository.run("dvc", "repro", "train")
+    drawn = repository.run("dvc", "plots", "show", "--json", "reports/history.csv", "loss")
+    assert '"loss"' in drawn
+    page = repository.attempt("dvc", "plots", "show", "--out", "plots")
+    assert "could not find" not in page.stdout + page.stderr
+    assert '"loss": "' in (repository.path / "plots/index.html").read_text()
+    shutil.rmtree(repository.path / "plots")
+
+
 def test_a_clone_has_the_same_bytes_whatever_git_makes_of_lines(repository, tmp_path):
     clone = tmp_path / "clone"
     repository.run("git", "clone", "--quiet", "--config=core.autocrlf=true", ".", str(clone))

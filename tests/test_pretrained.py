@@ -2,6 +2,7 @@
 
 import hashlib
 
+import h5py
 import pytest
 
 from stages.running import errors
@@ -23,18 +24,56 @@ def url(server):
     return server.url("a.h5")
 
 
-@pytest.mark.parametrize("md5", [MD5, None])
-def test_a_file_is_fetched_whole(url, fetch_cache, md5):
-    path = pretrained.fetch(url, md5)
+@pytest.fixture
+def unknown(server, tmp_path):
+    """The address of weights that have no published checksum."""
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.attrs["layer_names"] = ["dense"]
+    server.files["unknown.h5"] = (tmp_path / "weights.h5").read_bytes()
+    return server.url("unknown.h5")
+
+
+def test_a_file_is_fetched_whole(url, fetch_cache):
+    path = pretrained.fetch(url, MD5)
     assert path.read_bytes() == CONTENT
     assert list(fetch_cache.rglob("*")) == [path.parent, path]
 
 
-@pytest.mark.parametrize("md5", [MD5, None])
-def test_a_fetched_file_is_fetched_only_once(server, url, md5):
-    first = pretrained.fetch(url, md5)
+def test_a_fetched_file_is_fetched_only_once(server, url):
+    first = pretrained.fetch(url, MD5)
     del server.files["a.h5"]
-    assert pretrained.fetch(url, md5) == first
+    assert pretrained.fetch(url, MD5) == first
+
+
+def test_weights_without_a_checksum_are_fetched_once(server, unknown):
+    first = pretrained.fetch(unknown, None)
+    del server.files["unknown.h5"]
+    assert pretrained.fetch(unknown, None) == first
+
+
+@pytest.mark.parametrize("content", [b"<html>try again later</html>", b""])
+def test_a_page_instead_of_weights_is_not_kept(server, unknown, fetch_cache, content):
+    server.files["unknown.h5"] = content or b" "
+    with pytest.raises(errors.BadInput, match=r"unknown\.h5: expected weights in HDF5"):
+        pretrained.fetch(unknown, None)
+    assert not [path for path in fetch_cache.rglob("*") if path.is_file()]
+
+
+def test_an_hdf5_file_without_layers_is_not_kept(server, unknown, fetch_cache, tmp_path):
+    h5py.File(tmp_path / "other.h5", "w").close()
+    server.files["unknown.h5"] = (tmp_path / "other.h5").read_bytes()
+    with pytest.raises(errors.BadInput, match="an HDF5 file without layers"):
+        pretrained.fetch(unknown, None)
+    assert not [path for path in fetch_cache.rglob("*") if path.is_file()]
+
+
+def test_weights_without_a_checksum_stay_what_they_were_at_first(server, unknown, tmp_path):
+    pretrained.fetch(unknown, None).write_bytes(b"damaged")
+    with h5py.File(tmp_path / "weights.h5", "a") as file:
+        file.attrs["layer_names"] = ["other"]
+    server.files["unknown.h5"] = (tmp_path / "weights.h5").read_bytes()
+    with pytest.raises(errors.BadInput, match="corrupt or another version: expected sha256"):
+        pretrained.fetch(unknown, None)
 
 
 def test_a_cached_file_that_is_damaged_is_fetched_again(url):

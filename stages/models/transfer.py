@@ -17,7 +17,7 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.sources import pretrained
+from stages.sources import given, pretrained
 
 NORMALIZE = "none"  # what records.normalize has to be: the network scales pixels as its backbone expects
 
@@ -105,7 +105,7 @@ def _backbone(options: Options) -> keras.Model:
 
 
 def _load(model: keras.Model, name: str, weights: str) -> None:
-    path = _published(name) if weights == "imagenet" else Path(weights).expanduser()
+    path = _published(name) if weights == "imagenet" else given.path(weights, "train.model.weights")
     if not path.is_file():
         raise errors.BadInput(
             f"train.model.weights: expected imagenet, none or a file of weights, found no file at {path}"

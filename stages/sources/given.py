@@ -1,0 +1,29 @@
+"""Files and folders that a parameter names."""
+
+from pathlib import Path
+
+from stages.running import errors
+
+
+def path(text: str, parameter: str) -> Path:
+    """Where a parameter's file or folder is.
+
+    Args:
+        text: Its value: absolute, below the home folder (~), or relative to the repository.
+        parameter: Its name, for the error.
+
+    Raises:
+        errors.BadInput: nothing is there.
+    """
+    place = Path(text).expanduser()
+    if not place.exists():
+        raise errors.BadInput(
+            f"{parameter}: expected a file or folder at {place.absolute()}, found nothing. Experiments of"
+            " --queue and --temp run in a copy of what Git tracks: give an absolute path, or `git add` it"
+        )
+    return place
+
+
+def is_empty(place: Path) -> bool:
+    """True for a folder with nothing but hidden files, such as a .gitignore."""
+    return place.is_dir() and all(file.name.startswith(".") for file in place.iterdir())
