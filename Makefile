@@ -26,8 +26,15 @@ export BASE OPTIONS
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.reporting.pull_request --base="$$BASE" --options="$$OPTIONS"
 
-test: .venv/requirements-dev.txt
-	.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# Tests in which the processor's own arithmetic matters run again as an older processor computes.
+NUMERIC := $(addprefix tests/test_,activations.py batch_norm.py convolution_gradient.py dropout.py max_pooling.py \
+	muon.py pooled_activation.py resident.py smooth_activation.py xla_batch_norm.py)
+PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test: .venv/requirements-dev.txt .venv/oldest-keras
+	ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) --quiet $(NUMERIC)
+	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) --quiet $(NUMERIC)
+	$(PYTEST)
 
 lint: .venv/requirements-dev.txt
 	.venv/bin/ruff check
@@ -70,6 +77,10 @@ bench-full: .venv/requirements-bench.txt
 .venv/requirements-dev.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
+
+.venv/oldest-keras: requirements-oldest.txt .venv/$(REQUIREMENTS)
+	rm -rf $@
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ --requirement $<
 
 UV_COMPILE := .venv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
 

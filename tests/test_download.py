@@ -316,6 +316,7 @@ def test_a_prepared_tfds_dataset_is_taken_from_the_cache(pets, fetch_cache, tmp_
 
 
 def test_a_folder_that_is_no_tfds_dataset_is_refused(tmp_path):
+    (tmp_path / "notes.txt").touch()
     said = refusal(tmp_path / "out", dataset="tfds:pets", archive=tmp_path)
     assert f"{tmp_path}: expected a dataset that TFDS prepared" in said
 

@@ -212,7 +212,7 @@ def test_published_weights_out_of_reach_are_bad_input_that_names_them_and_the_wa
 
 def test_a_file_of_weights_that_is_not_there_is_bad_input(tmp_path):
     message = bad_weights(tmp_path / "absent.h5")
-    assert "expected imagenet, none or a file of weights, found no file at" in message
+    assert "train.model.weights: expected a file or folder at" in message
     assert "absent.h5" in message
 
 

@@ -51,7 +51,7 @@ def _require_weights(path: Path, url: str) -> None:
     """Open the file as Keras's weights in HDF5: a page that says "try again later" is none."""
     try:
         with h5py.File(path) as file:
-            named = len(file.attrs.get("layer_names", ()))
+            named = len(file.attrs.get("layer_names", ())) or len(file)
     except OSError as error:
         raise errors.BadInput(f"{url}: expected weights in HDF5, received another file: {error}") from error
     if not named:

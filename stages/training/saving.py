@@ -1,7 +1,5 @@
 """Save a Keras model so that equal models are equal files."""
 
-import importlib
-import inspect
 import json
 import tempfile
 import zipfile
@@ -10,6 +8,13 @@ from typing import Any
 
 import keras
 
+NEWER_OPTIONS = {
+    "input_axes": None,
+    "output_axes": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
@@ -35,30 +40,21 @@ def _repeatable(document: bytes) -> bytes:
     values = json.loads(document)
     values.pop("date_saved", None)
     _renumber(values, {})
-    _leave_out_defaults(values)
+    _leave_out_newer_options(values)
     return json.dumps(values, sort_keys=True).encode()
 
 
-def _leave_out_defaults(value: Any) -> None:
-    """Drop what is None by default from each object's configuration: older versions of Keras refuse names
-    that they do not know, such as an initializer's `input_axes`."""
+def _leave_out_newer_options(value: Any) -> None:
+    """Drop options that Keras 3.11 does not know from each object's configuration, where they have their
+    default; older versions refuse any name that they do not know."""
     if isinstance(value, list):
         for each in value:
-            _leave_out_defaults(each)
+            _leave_out_newer_options(each)
     if isinstance(value, dict):
-        _leave_out_defaults(list(value.values()))
-        for name in _none_by_default(value):
-            if name in value["config"] and value["config"][name] is None:
-                del value["config"][name]
-
-
-def _none_by_default(value: dict[str, Any]) -> list[str]:
-    """The options that are None unless given, of the class that a serialized object names, if it does."""
-    if not isinstance(value.get("config"), dict) or not value.get("module"):
-        return []
-    kind = getattr(importlib.import_module(value["module"]), value["class_name"], None)
-    options = inspect.signature(kind).parameters.values() if inspect.isclass(kind) else ()
-    return [option.name for option in options if option.default is None]
+        _leave_out_newer_options(list(value.values()))
+        if isinstance(config := value.get("config"), dict):
+            for name in [name for name, default in NEWER_OPTIONS.items() if config.get(name, "") == default]:
+                del config[name]
 
 
 def _renumber(value: Any, numbers: dict[int, int]) -> None:
