@@ -14,6 +14,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 repro: .venv/$(REQUIREMENTS)
+	@git rev-parse --git-dir >/dev/null 2>&1 || .venv/bin/dvc config core.no_scm 2>/dev/null | grep -qx true || \
+	{ echo "repro: error: expected a clone, received a folder without Git, which DVC refuses; clone the project, or \
+	run \`.venv/bin/dvc config core.no_scm true\` and make repro again" >&2; exit 1; }
 	.venv/bin/dvc repro
 
 # What the user names is text: make does not expand it, and the shell gets it from the environment.

@@ -31,6 +31,14 @@ def project(tmp_path):
     return tmp_path
 
 
+def test_without_git_the_remedy_is_named(project):
+    (project / ".venv/bin/dvc").write_text("#!/bin/sh\nexit 1\n")
+    (project / ".venv/bin/dvc").chmod(0o755)
+    done = subprocess.run(["make", "repro"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "run `.venv/bin/dvc config core.no_scm true`" in done.stderr
+
+
 def words(project, *arguments, **variables):
     """What `make report` gives to its Python, after the module."""
     done = subprocess.run(

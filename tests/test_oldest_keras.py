@@ -20,7 +20,7 @@ for model in sys.argv[2:]:
     np.save(model + ".npy", probabilities)
 print(keras.__version__)
 """
-MODELS = {
+MODELS: dict[str, dict] = {
     "airbench": {"model": {"name": "airbench", **test_models.OPTIONS["airbench"]}, "test_time_views": 6},
     "three_block_cnn": {},
     "dense": {"model": {"name": "dense", "units": [4], "dropout": 0.2}},

@@ -11,6 +11,7 @@ import keras
 NEWER_OPTIONS = {
     "input_axes": None,
     "output_axes": None,
+    "quantization_config": None,
     "renorm": False,
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
