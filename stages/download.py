@@ -61,15 +61,16 @@ def download(params: Params, raw: Path) -> None:
         _unpack_digits(raw)
         return
     if params.dataset.startswith("tfds:"):
-        published = _prepared(params, archive)
-        files = {file.name: checksums.of_file(file, "sha256") for file in sorted(published.iterdir())}
+        dataset, published = _prepared(params, archive)
+        plain = [file for file in sorted(published.iterdir()) if file.is_file()]
+        files = {file.name: checksums.of_file(file, "sha256") for file in plain}
     else:
-        published = _published(params, archive)
-        files = DATASETS[params.dataset].FILES
+        dataset, published = params.dataset, _published(params, archive)
+        files = DATASETS[dataset].FILES
     with outputs.folder(raw) as partial:
         for name in files:
             shutil.copyfile(published / name, partial / name)
-        _write_manifest(partial, params.dataset, files)
+        _write_manifest(partial, dataset, files)
 
 
 def _unpack_digits(raw: Path) -> None:
@@ -158,19 +159,21 @@ def _is_complete(files: dict[str, str], folder: Path) -> bool:
     return all(checksums.fits(folder / name, checksum) for name, checksum in files.items())
 
 
-def _prepared(params: Params, archive: Path | None) -> Path:
-    """A folder with a dataset as TFDS prepared it, in the cache or given as the archive."""
-    from stages.datasets import tfds as tfds_datasets  # 0.3 s to import, for these datasets alone
+def _prepared(params: Params, archive: Path | None) -> tuple[str, Path]:
+    """A dataset's whole name and its folder as TFDS prepared it, in the cache or given as the archive."""
+    from stages.datasets import tfds as tfds_datasets  # 0.3 s to import, only for these datasets
 
+    name = params.dataset.removeprefix("tfds:")
     if archive is not None:
-        tfds_datasets.require(params.dataset.removeprefix("tfds:"), archive)
-        return archive
-    if params.source == "mirror":
+        folder = archive
+    elif params.source == "mirror":
         raise errors.BadInput(f"{params.dataset} has no mirror; set download.source to origin or auto")
-    name, data_dir = params.dataset.removeprefix("tfds:"), cache.made("tfds")
-    for url in tfds_datasets.urls(name, data_dir)[:1]:
-        origin.probe(url)
-    return tfds_datasets.prepare(name, data_dir)
+    else:
+        data_dir = cache.made("tfds")
+        for url in tfds_datasets.urls(name, data_dir)[:1]:
+            origin.probe(url)
+        folder = tfds_datasets.prepare(name, data_dir)
+    return f"tfds:{tfds_datasets.require(name, folder)}", folder
 
 
 if __name__ == "__main__":

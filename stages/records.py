@@ -5,6 +5,8 @@ Reads data/subset; writes data/records (a folder per split) and a figure of the 
 
 import functools
 import math
+import os
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +22,11 @@ from stages.running import allocator, command, disk, errors, outputs, paramfile,
 SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
 FIGURE_VIEWS = 4
+FIGURE_PIXELS = 160  # of height and width, at most, of an image in the figure
 LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
+PARALLEL = 8  # records being augmented at a time, at most
+# What NumPy raises for files that are no arrays.
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
 LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
@@ -53,7 +59,7 @@ class Images:
             self.file = path.open("rb", buffering=0)
             np.lib.format.read_magic(self.file)
             self.shape, in_fortran_order, dtype = np.lib.format.read_array_header_1_0(self.file)
-        except (OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             raise _not_as_written(path, "an array of images", error) from error
         if dtype != np.uint8 or in_fortran_order or len(self.shape) != 4:
             raise _not_as_written(path, "uint8 [N, H, W, C] in C order", f"{dtype} of the shape {self.shape}")
@@ -106,7 +112,7 @@ class Arrays:
         """Integers [N] from 0, up to a bound if there is one."""
         try:
             values = np.load(path)
-        except (OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             raise _not_as_written(path, "an array", error) from error
         if values.shape != (self.manifest["count"],) or values.dtype.kind not in "iu":
             expected = f"{self.manifest['count']:,} integers"
@@ -237,17 +243,20 @@ def _augmented_blocks(
         return augment.apply(operations, images, numbers), labels, positions
 
     blocks = tf.data.Dataset.range(views * per_view).map(gathered)
-    blocks = blocks.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    parallel = min(PARALLEL, os.cpu_count() or 1)
+    blocks = blocks.map(augmented, num_parallel_calls=parallel, deterministic=True)
     yield from tfrecord.untuned(blocks.prefetch(2)).as_numpy_iterator()
 
 
 def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: int) -> None:
     """Show the first training images plain, and as the first views have them."""
     shown = np.arange(min(FIGURE_IMAGES, len(train.labels)))
+    step = -(-max(train.manifest["image_shape"][:2]) // FIGURE_PIXELS)
     rows = {"plain": train.images[shown]}
     for view in range(FIGURE_VIEWS if operations else 0):
         numbers = augment.draw(operations, seed, view, shown)
         rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
+    rows = {name: images[:, ::step, ::step] for name, images in rows.items()}
     drawn = figures.training_images(rows, train.labels[shown].tolist(), train.manifest["classes"])
     with outputs.file(path) as partial:
         figures.save(drawn, partial)

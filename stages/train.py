@@ -153,9 +153,9 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         outputs.write_json(partial / "training.json", _settings(params, train_manifest, val_manifest))
     with outputs.file(history) as partial:
         table = pd.DataFrame(rows)
-        # DVC's plots name the columns of the validation; without it they are there and empty.
+        # DVC's plots name the columns of the validation, and draw what is empty as 0, but nan not at all.
         table = table.reindex(columns=[*table, *(name for name in VALIDATION if name not in table)])
-        table.to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT)
+        table.to_csv(partial, index=False, lineterminator="\n", float_format=HISTORY_FORMAT, na_rep="nan")
 
 
 def _execution(params: Params, device: str, network: keras.Model, manifest: dict[str, Any]) -> loop.Execution:

@@ -304,7 +304,7 @@ def test_a_prepared_tfds_dataset_is_taken_from_the_archive(pets, tmp_path):
     written = run(tmp_path / "out", "tfds:pets", archive=pets.folder)
     manifest = json.loads(written.pop(Path("manifest.json")))
     assert written == content(pets.folder)
-    assert manifest["dataset"] == "tfds:pets"
+    assert manifest["dataset"] == "tfds:pets:1.0.0"
     assert manifest["files"] == {str(n): hashlib.sha256(each).hexdigest() for n, each in written.items()}
 
 
@@ -313,6 +313,32 @@ def test_a_prepared_tfds_dataset_is_taken_from_the_cache(pets, fetch_cache, tmp_
     written = run(tmp_path / "out", "tfds:pets")
     del written[Path("manifest.json")]
     assert written == content(pets.folder)
+
+
+def test_a_folder_inside_a_tfds_dataset_is_left_out(pets, tmp_path):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets")
+    (folder / "__pycache__").mkdir()
+    written = run(tmp_path / "out", "tfds:pets", archive=folder)
+    del written[Path("manifest.json")]
+    assert written == content(pets.folder)
+
+
+@pytest.mark.parametrize("name", ["pets/blue", "pets:2.0.0", "dogs"])
+def test_another_tfds_dataset_in_the_archive_is_refused(pets, tmp_path, name):
+    said = refusal(tmp_path / "out", dataset=f"tfds:{name}", archive=pets.folder)
+    assert said.endswith(f"expected TFDS dataset {name!r}, found 'pets:1.0.0'")
+
+
+def test_a_tfds_archive_that_names_code_is_refused(pets, tmp_path):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets")
+    (folder / "features.json").write_text('{"pythonClassName": "mydata.evil.X"}')
+    said = refusal(tmp_path / "out", dataset="tfds:pets", archive=folder)
+    assert said == f"{folder}: expected only features of TFDS itself, found mydata.evil.X"
+
+
+def test_a_tfds_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(download.origin, "probe", lambda url: pytest.fail(f"asked for {url}"))
+    assert "expected features 'image' and 'label'" in refusal(tmp_path / "out", dataset="tfds:coco")
 
 
 def test_a_folder_that_is_no_tfds_dataset_is_refused(tmp_path):

@@ -1,9 +1,10 @@
 """Datasets that tensorflow-datasets prepares: the right ones are read, the wrong ones refused."""
 
-import importlib.util
 import io
 import json
+import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -46,66 +47,6 @@ def test_images_come_in_the_order_they_are_asked_for(pets):
     whole = images[np.arange(12)]
     for position, image in zip([5, 2, 5], images[np.array([5, 2, 5])], strict=True):
         assert np.array_equal(image, whole[position])
-
-
-def test_a_damaged_picture_is_named_by_split_and_position(prepare_tfds, pets_features):
-    content = io.BytesIO()
-    Image.new("RGB", (30, 30)).save(content, "JPEG")
-    examples = [SQUARE, {"image": content.getvalue()[:-40], "label": 1}]
-    images, _ = tfds.read(prepare_tfds("torn", pets_features, train=examples))[1]["train"]
-    with pytest.raises(errors.BadInput, match=r"train image \d: expected a picture"):
-        images[np.arange(2)]
-
-
-def test_a_palette_picture_has_its_colours(prepare_tfds, pets_features):
-    content = io.BytesIO()
-    Image.new("RGB", (4, 4), (255, 0, 0)).convert("P").save(content, "GIF")
-    folder = prepare_tfds("painted", pets_features, train=[{"image": content.getvalue(), "label": 0}])
-    images, _ = tfds.read(folder)[1]["train"]
-    assert (images[np.array([0])][0] == (255, 0, 0)).all()
-
-
-def test_a_dataset_brings_no_code(pets, tmp_path, monkeypatch):
-    folder = shutil.copytree(pets.folder, tmp_path / "pets")
-    (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
-    monkeypatch.syspath_prepend(tmp_path)
-    for key in ("pythonClassName", "python_class_name", "type"):
-        features = json.loads((pets.folder / "features.json").read_text())
-        features["featuresDict"]["features"]["image"] = {key: "evil.Image", "content": {}}
-        (folder / "features.json").write_text(json.dumps(features))
-        with pytest.raises(errors.BadInput, match=r"only TFDS's own feature classes, found 'evil\.Image'"):
-            tfds.read(folder)
-
-
-@pytest.mark.parametrize("name", ["features.json", "dataset_info.json"])
-@pytest.mark.parametrize("content", ["{", "[]", "{}", "3", "[" * 5000])
-def test_a_damaged_description_is_refused(pets, tmp_path, name, content):
-    folder = shutil.copytree(pets.folder, tmp_path / "pets")
-    (folder / name).write_text(content)
-    with pytest.raises(errors.BadInput, match="expected a dataset that TFDS prepared"):
-        tfds.read(folder)
-
-
-def test_without_array_record_it_is_asked_for(pets, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.BadInput, match="pip install array_record"):
-        tfds.read(pets.folder)
-
-
-def test_a_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path):
-    with pytest.raises(errors.BadInput, match="TFDS dataset coco: expected features 'image' and 'label'"):
-        tfds.urls("coco", tmp_path)
-
-
-@pytest.mark.parametrize("name", ["pets", "pets:1.0.0"])
-def test_what_a_name_leaves_out_may_be_any(pets, name):
-    tfds.require(name, pets.folder)
-
-
-@pytest.mark.parametrize("name", ["pets:2.0.0", "pets/blue", "pets/blue:1.0.0"])
-def test_another_version_or_configuration_is_refused(pets, name):
-    with pytest.raises(errors.BadInput, match=rf"expected TFDS dataset '{name}', found 'pets:1\.0\.0'"):
-        tfds.require(name, pets.folder)
 
 
 def test_a_dataset_in_another_format_is_refused(prepare_tfds, pets_features):
@@ -183,11 +124,160 @@ def test_a_dataset_with_a_lost_file_is_refused(pets, tmp_path):
     folder = shutil.copytree(pets.folder, tmp_path / "pets")
     (lost,) = folder.glob("pets-train*")
     lost.unlink()
-    with pytest.raises(errors.BadInput, match="expected a dataset that TFDS prepared"):
+    with pytest.raises(errors.BadInput, match=r"train image 0: cannot be read: .*No such file"):
         tfds.read(folder)
 
 
-def test_a_prepared_dataset_of_another_name_is_refused(pets):
-    tfds.require("pets", pets.folder)
-    with pytest.raises(errors.BadInput, match=r"expected TFDS dataset 'mnist:3\.0\.1', found 'pets:1\.0\.0'"):
-        tfds.require("mnist:3.0.1", pets.folder)
+@pytest.mark.parametrize(
+    "text", ["cat\n", "cat\ncat\n", "cat\ndog\ncow\n"], ids=["too few", "twice one", "too many"]
+)
+def test_class_names_that_do_not_fit_are_refused(pets, tmp_path, text):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets")
+    (folder / "label.labels.txt").write_text(text)
+    with pytest.raises(errors.BadInput, match="expected different names of 2 classes, found"):
+        tfds.read(folder)
+
+
+@pytest.fixture(scope="session")
+def red_shades(prepare_tfds, pets_features):
+    """A dataset with a configuration, shades/red 1.0.0."""
+    folder = prepare_tfds("shades", pets_features, train=[SQUARE], test=[SQUARE])
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps(info | {"configName": "red"}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shades",
+        "Shades",
+        "shades/red",
+        "shades:1.0.0",
+        "shades:1.*.*",
+        "shades/red:1.0.0",
+        "shades/red:*.*.*",
+    ],
+)
+def test_a_prepared_dataset_is_taken_by_what_is_named_of_it(red_shades, name):
+    assert tfds.require(name, red_shades) == "shades/red:1.0.0"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "blue",
+        "shades/blue",
+        "shades:2.0.0",
+        "shades:2.*.*",
+        "shades/blue:1.0.0",
+        "shades/red:1.0.1",
+        "red/shades",
+    ],
+)
+def test_a_prepared_dataset_that_is_another_one_is_refused(red_shades, name):
+    with pytest.raises(errors.BadInput) as refusal:
+        tfds.require(name, red_shades)
+    assert str(refusal.value) == f"{red_shades}: expected TFDS dataset {name!r}, found 'shades/red:1.0.0'"
+
+
+def test_a_configuration_is_no_name_of_a_dataset_without_any(pets):
+    assert tfds.require("pets", pets.folder) == "pets:1.0.0"
+    with pytest.raises(errors.BadInput, match=r"expected TFDS dataset 'pets/red', found 'pets:1\.0\.0'"):
+        tfds.require("pets/red", pets.folder)
+
+
+def encode(mode, file_format="PNG", colour="red"):
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), colour).convert(mode).save(buffer, file_format, quality=100)
+    return buffer.getvalue()
+
+
+def test_every_picture_of_a_dataset_gets_the_declared_channels(prepare_tfds, pets_features):
+    pictures = [encode("RGB"), encode("P"), encode("P", "GIF"), encode("RGBA"), encode("CMYK", "JPEG")]
+    folder = prepare_tfds("mixed", pets_features, train=[{"image": each, "label": 0} for each in pictures])
+    images, _ = tfds.read(folder)[1]["train"]
+    for image in images[np.arange(len(pictures))]:
+        assert image.shape == (4, 5, 3)
+        assert np.abs(image.astype(int) - [255, 0, 0]).max() <= 3
+
+
+def test_channels_that_a_dataset_leaves_open_are_rgb(prepare_tfds, pets_features):
+    features = pets_features | {"image": tensorflow_datasets.features.Image(shape=(None, None, None))}
+    folder = prepare_tfds("open", features, train=[{"image": encode("L"), "label": 0}])
+    assert tfds.read(folder)[1]["train"][0][np.array([0])][0].shape == (4, 5, 3)
+
+
+def test_images_that_are_stored_as_arrays_are_read(prepare_tfds, pets_features):
+    array = np.arange(32, dtype=np.uint8).reshape(4, 4, 2)
+    features = pets_features | {"image": tensorflow_datasets.features.Tensor(shape=(4, 4, 2), dtype=np.uint8)}
+    folder = prepare_tfds("arrays", features, train=[{"image": array, "label": 1}])
+    assert np.array_equal(tfds.read(folder)[1]["train"][0][np.array([0])][0], array)
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(prepare_tfds, pets_features):
+    pictures = [encode("RGB", "JPEG"), encode("RGB", "JPEG")[:-80], encode("RGB", "JPEG")]
+    folder = prepare_tfds("torn", pets_features, train=[{"image": each, "label": 0} for each in pictures])
+    images, labels = tfds.read(folder)[1]["train"]
+    assert len(labels) == len(images[np.array([0, 2])]) + 1
+    with pytest.raises(errors.BadInput, match=f"{folder}: train image 1: cannot be decoded: "):
+        images[np.arange(3)]
+
+
+def test_an_example_that_cannot_be_read_is_named(prepare_tfds, pets_features):
+    picture = np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)
+    folder = prepare_tfds("bitten", pets_features, train=[{"image": picture, "label": 0}] * 5)
+    (shard,) = folder.glob("bitten-train*")
+    content = bytearray(shard.read_bytes())
+    starts = [match.start() for match in re.finditer(b"IHDR", content)]
+    content[starts[2] + 100] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(errors.BadInput, match=f"{folder}: train image 2: cannot be read: "):
+        tfds.read(folder)
+
+
+def test_only_images_and_labels_are_decoded(prepare_tfds, pets_features):
+    features = pets_features | {"mask": pets_features["image"]}
+    example = {"image": encode("RGB"), "label": 0, "mask": b"no picture"}
+    folder = prepare_tfds("masked", features, train=[example])
+    assert tfds.read(folder)[1]["train"][0][np.array([0])][0].shape == (4, 5, 3)
+
+
+def test_a_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path):
+    with pytest.raises(errors.BadInput, match=r"TFDS dataset coco: expected features 'image' and 'label'"):
+        tfds.urls("coco", tmp_path)
+
+
+def test_a_dataset_without_a_train_split_is_refused_when_it_is_checked(prepare_tfds, pets_features):
+    folder = prepare_tfds("untrainable", pets_features, test=[SQUARE])
+    with pytest.raises(errors.BadInput, match="expected a published train split, found only test"):
+        tfds.require("untrainable", folder)
+
+
+def test_a_missing_array_record_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "array_record.python.array_record_data_source", None)
+    with pytest.raises(errors.BadInput, match="TFDS datasets need the package array_record"):
+        tfds.urls("cifar10", tmp_path)
+
+
+def test_a_package_that_a_dataset_lacks_is_named(tmp_path):
+    with pytest.raises(
+        errors.BadInput, match="cannot load huggingface:mnist: No module named 'huggingface_hub'"
+    ):
+        tfds.urls("huggingface:mnist", tmp_path)
+
+
+def test_a_cached_dataset_whose_feature_is_not_of_tfds_is_refused(pets, tmp_path):
+    folder = shutil.copytree(pets.folder, tmp_path / "pets" / "1.0.0")
+    (folder / "features.json").write_text('{"pythonClassName": "mydata.evil.X"}')
+    with pytest.raises(
+        errors.BadInput, match=r"expected only features of TFDS itself, found mydata\.evil\.X"
+    ):
+        tfds.urls("pets", tmp_path)
+
+
+def test_what_tfds_left_unfinished_in_the_cache_is_passed_over(pets, tmp_path):
+    shutil.copytree(pets.folder, tmp_path / "pets" / "1.0.0")
+    unfinished = shutil.copytree(pets.folder, tmp_path / "pets" / "incomplete.X_1.0.0")
+    (unfinished / "features.json").write_text("{")
+    assert tfds.urls("pets", tmp_path) == []

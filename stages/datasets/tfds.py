@@ -4,31 +4,23 @@ The raw files are those that tensorflow-datasets prepares, in its array_record f
 at random and without TensorFlow. TFDS checks every download against its registered checksums.
 """
 
-import importlib.util
-import json
-import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from google.protobuf import json_format
+from tensorflow_datasets.core import naming
 
-from stages.datasets import pictures
+from stages.datasets import picture, prepared
 from stages.running import errors
-
-OWN_FEATURES = re.compile(r"tensorflow_datasets\.(core\.)?features\.[\w.]+")
-UNREADABLE = (OSError, NotImplementedError, RuntimeError, ValueError, KeyError, json_format.ParseError)
-CLASS_KEYS = {"pythonClassName", "python_class_name", "type"}
 
 
 def urls(name: str, data_dir: Path) -> list[str]:
     """The URLs that TFDS has registered for a dataset; none if it is prepared already.
 
     Raises:
-        errors.BadInput: TFDS knows no such dataset, or it has no pictures with a class each.
+        errors.BadInput: TFDS knows no such dataset, or it is not of images with a class each.
     """
     builder = _builder(name, data_dir)
     return [] if builder.info.splits else sorted(builder.url_infos or {})
@@ -38,13 +30,14 @@ def prepare(name: str, data_dir: Path) -> Path:
     """Download and prepare a dataset below `data_dir`, unless it is there; return its folder.
 
     Raises:
-        errors.BadInput: TFDS knows no such dataset, or cannot fetch or prepare it.
+        errors.BadInput: see `urls`, or TFDS cannot fetch or prepare it.
     """
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     builder = _builder(name, data_dir)
     failures = (
         AssertionError,  # how TFDS says that files must be fetched by hand
+        ImportError,
         OSError,
         tfds.download.DownloadError,
         tfds.download.download_manager.NonMatchingChecksumError,
@@ -52,20 +45,59 @@ def prepare(name: str, data_dir: Path) -> Path:
     try:
         builder.download_and_prepare(file_format="array_record")
     except failures as error:
-        raise errors.BadInput(f"tensorflow-datasets could not prepare {name}: {error}") from error
+        raise prepared.refusal(f"tensorflow-datasets could not prepare {name}", error) from error
     return Path(builder.data_dir)
 
 
 def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
-    _require_array_record()
+    prepared.require_array_record()
+    for version in _versions(data_dir / _reference(name).dataset_name):
+        prepared.builder(version)
     try:
         builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
         raise errors.unknown("TFDS dataset", name, tfds.list_builders()) from None
-    except (AssertionError, ValueError) as error:  # how TFDS refuses a version or a configuration
-        raise errors.BadInput(f"tensorflow-datasets cannot load {name}: {error}") from error
-    _check_features(builder)
+    except (AssertionError, ImportError, TypeError, ValueError) as error:  # how TFDS refuses a variant
+        raise prepared.refusal(f"tensorflow-datasets cannot load {name}", error) from error
+    _check(builder)
     return builder
+
+
+def _versions(folder: Path) -> list[Path]:
+    """The prepared folders that TFDS itself might take for a dataset; not its unfinished ones."""
+    found = [features.parent for features in folder.rglob("features.json")]
+    return [each for each in found if tfds.core.Version.is_valid(each.name)]
+
+
+def _reference(name: str) -> naming.DatasetReference:
+    try:
+        return naming.DatasetReference.from_tfds_name(name)
+    except (TypeError, ValueError):
+        raise errors.BadInput(
+            f"expected a TFDS dataset as name, name/configuration or either with :version, received {name!r}"
+        ) from None
+
+
+def require(name: str, folder: Path) -> str:
+    """Check that a folder holds the prepared dataset `name`, given as TFDS takes it.
+
+    Returns:
+        The dataset's whole name, with its configuration, if it has any, and its version.
+
+    Raises:
+        errors.BadInput: it holds another one, or see `read`.
+    """
+    builder, wanted = prepared.builder(folder), _reference(name)
+    config = builder.builder_config.name if builder.builder_config else None
+    found = naming.DatasetReference(builder.name, config=config, version=str(builder.version)).tfds_name()
+    if (
+        wanted.dataset_name != builder.name
+        or wanted.config not in (None, config)
+        or not builder.version.match(wanted.version or "*.*.*")
+    ):
+        raise errors.BadInput(f"{folder}: expected TFDS dataset {name!r}, found {found!r}")
+    read(folder)
+    return found
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]]]:
@@ -76,124 +108,110 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
         (int64 [N]) in their stored order.
 
     Raises:
-        errors.BadInput: the folder holds no prepared dataset, a damaged one, one in another format, or
-            one without uint8 images and class labels.
+        errors.BadInput: the folder holds no prepared dataset, a damaged one, one in another format,
+            or one without uint8 images and class labels.
     """
-    builder = _opened(folder)
-    _check_features(builder)
-    channels = builder.info.features["image"].shape[-1]
-    undecoded = {"image": tfds.decode.SkipDecoding()}
+    builder = prepared.builder(folder)
+    _check(builder)
     splits = {}
-    try:
-        for split in builder.info.splits:
-            source = builder.as_data_source(split, decoders=undecoded)
-            labels = [example["label"] for example in source]
-            splits[split] = Images(source, split, channels), np.array(labels, np.int64)
-    except (OSError, NotImplementedError, RuntimeError) as error:  # of TFDS and of array_record
-        raise _no_dataset(folder, error) from error
-    return list(builder.info.features["label"].names), splits
+    for split in builder.info.splits:
+        examples = Examples(builder, split)
+        labels = [examples[position]["label"] for position in range(len(examples))]
+        splits[split] = Images(examples), np.array(labels, np.int64)
+    return _class_names(builder), splits
 
 
-def require(name: str, folder: Path) -> None:
-    """Check that a folder holds the prepared dataset `name`, given as TFDS takes it. A configuration or a
-    version that the name leaves out may be any.
-
-    Raises:
-        errors.BadInput: it holds another one, or see `read`.
-    """
-    read(folder)
-    builder = _opened(folder)
-    wanted, options = tfds.core.naming.parse_builder_name_kwargs(name)
-    found = {
-        "config": builder.builder_config and builder.builder_config.name,
-        "version": str(builder.version),
-    }
-    differs = any(found[key] != str(options[key]) for key in found if options.get(key) is not None)
-    if differs or builder.name != str(wanted):
-        other = "/".join(filter(None, (builder.name, found["config"])))
-        raise errors.BadInput(f"{folder}: expected TFDS dataset {name!r}, found '{other}:{found['version']}'")
-
-
-def _opened(folder: Path) -> tfds.core.DatasetBuilder:
-    _require_array_record()
-    _require_own_features(folder)
-    try:
-        return tfds.builder_from_directory(folder)
-    except UNREADABLE as error:
-        raise _no_dataset(folder, error) from error
-
-
-def _no_dataset(folder: Path, error: Exception) -> errors.BadInput:
-    return errors.BadInput(f"{folder}: expected a dataset that TFDS prepared as array_record: {error}")
-
-
-def _require_array_record() -> None:
-    if not importlib.util.find_spec("array_record"):
+def _class_names(builder: tfds.core.DatasetBuilder) -> list[str]:
+    """The names of the classes; TFDS itself passes over a file of names that does not fit."""
+    label = builder.info.features["label"]
+    if len(set(label.names)) != label.num_classes:
         raise errors.BadInput(
-            "TFDS datasets are read with the package array_record, which is not installed: run"
-            " `pip install array_record`, which is built for Linux and macOS, or take another dataset"
+            f"{builder.data_dir}: expected different names of {label.num_classes} classes,"
+            f" found {len(label.names)}, of which {len(set(label.names))} differ"
         )
+    return list(label.names)
 
 
-def _require_own_features(folder: Path) -> None:
-    """An archive is data: TFDS would import whatever module its feature classes are said to be of."""
-    path = folder / "features.json"
-    try:
-        described = json.loads(path.read_bytes()) if path.is_file() else {}
-        if not isinstance(described, dict):
-            raise ValueError(f"{path.name} holds no JSON object")
-        named = _class_names(described)
-        foreign = [name for name in named if not OWN_FEATURES.fullmatch(name)]
-    except (ValueError, RecursionError) as error:
-        raise _no_dataset(folder, error) from error
-    if foreign:
-        raise errors.BadInput(
-            f"{path}: expected only TFDS's own feature classes, found {foreign[0]!r}; a dataset from others"
-            " may not bring code"
-        )
-
-
-def _class_names(value: Any) -> Iterator[str]:
-    """Every class name in the description of features, as TFDS writes them now and wrote them before."""
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for child in children:
-        yield from _class_names(child)
-    for key in CLASS_KEYS & value.keys() if isinstance(value, dict) else ():
-        yield str(value[key])
-
-
-def _check_features(builder: tfds.core.DatasetBuilder) -> None:
-    """What is known before anything is fetched: whether there are pictures of 8 bits with a class each."""
+def _check(builder: tfds.core.DatasetBuilder) -> None:
+    """Refuse a dataset that is not of images with a class each, before it is fetched or read."""
     features = builder.info.features
-    if not isinstance(features, tfds.features.FeaturesDict) or not {"image", "label"} <= set(features):
-        found = list(features) if isinstance(features, tfds.features.FeaturesDict) else features
+    names = list(features) if isinstance(features, tfds.features.FeaturesDict) else []
+    if not {"image", "label"} <= set(names):
         raise errors.BadInput(
-            f"TFDS dataset {builder.name}: expected features 'image' and 'label', found {found}"
+            f"TFDS dataset {builder.name}: expected features 'image' and 'label', found {names}"
         )
     image, label = features["image"], features["label"]
     if not isinstance(label, tfds.features.ClassLabel):
-        raise errors.BadInput(f"TFDS dataset {builder.name}: expected 'label' to be a class, found {label}")
-    if image.np_dtype != np.uint8:
-        raise errors.BadInput(f"TFDS dataset {builder.name}: expected uint8 images, found {image.np_dtype}")
+        raise errors.BadInput(
+            f"TFDS dataset {builder.name}: expected 'label' to be a class, found {type(label).__name__}"
+        )
+    if not _is_image(image):
+        raise errors.BadInput(
+            f"TFDS dataset {builder.name}: expected 'image' to be uint8 [height, width, 1 to 4 channels],"
+            f" found {type(image).__name__} {image.np_dtype} {image.shape}"
+        )
+    if builder.info.splits and "train" not in builder.info.splits:
+        raise errors.BadInput(
+            f"TFDS dataset {builder.name}: expected a published train split,"
+            f" found only {', '.join(builder.info.splits)}"
+        )
+
+
+def _is_image(feature: tfds.features.FeatureConnector) -> bool:
+    return (
+        isinstance(feature, tfds.features.Image | tfds.features.Tensor)
+        and feature.np_dtype == np.uint8
+        and len(feature.shape) == 3
+        and (feature.shape[-1] or 3) in picture.MODES
+    )
+
+
+class Examples:
+    """The examples of one split in their stored order, each the encoded "image" and its "label"."""
+
+    def __init__(self, builder: tfds.core.DatasetBuilder, split: str):
+        self.place = f"{builder.data_dir}: {split} image"
+        self.records = prepared.records(builder, split)
+        self.features = tfds.features.FeaturesDict(
+            {name: builder.info.features[name] for name in ("image", "label")}
+        )
+        encoded = isinstance(self.features["image"], tfds.features.Image)
+        self.decoders = {"image": tfds.decode.SkipDecoding()} if encoded else None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        """Raises errors.BadInput with the example's place if it cannot be read."""
+        try:
+            return self.features.deserialize_example_np(self.records[position], decoders=self.decoders)
+        except prepared.DAMAGED as error:
+            raise prepared.refusal(f"{self.place} {position}: cannot be read", error) from error
 
 
 class Images:
     """The images of one split as a sequence of arrays, decoded on access.
 
-    Indexed with N positions it gives a list of N arrays, uint8 [H, W, C].
-
-    Raises:
-        errors.BadInput: a picture cannot be decoded; its split and position are named.
+    Indexed with N positions it gives a list of N arrays, uint8 [H, W, C], in the channels that the
+    dataset's features declare; RGB if they leave that open.
     """
 
-    def __init__(self, source: Any, split: str, channels: int):
-        self.source, self.split, self.channels = source, split, channels
+    def __init__(self, examples: Examples):
+        self.examples = examples
+        self.channels = examples.features["image"].shape[-1] or 3
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.examples)
 
     def __getitem__(self, positions: np.ndarray) -> list[np.ndarray]:
-        return [
-            pictures.decode(self.source[position]["image"], self.channels, f"{self.split} image {position}")
-            for position in positions.tolist()
-        ]
+        """Raises errors.BadInput with the picture's place if it cannot be decoded."""
+        return [self._image(position) for position in positions.tolist()]
+
+    def _image(self, position: int) -> np.ndarray:
+        stored = self.examples[position]["image"]
+        if isinstance(stored, np.ndarray):
+            return stored
+        try:
+            return picture.decode(stored, self.channels)
+        except errors.BadInput as error:
+            raise errors.BadInput(f"{self.examples.place} {position}: {error}") from error

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from stages.running import errors, outputs, paramfile
 
-RECORD_BYTES = 1 << 24  # of the images of a record; a larger image has a record of its own
+RECORD_BYTES = 1 << 23  # of the images of a record; a larger image has a record of its own
 BATCH_BYTES = 1 << 23  # of the images of a batch that is not trained on
 SHUFFLED_RECORDS = 16  # held in memory while a view is read again in another order
 PARALLEL_PARSES = 2

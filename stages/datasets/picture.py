@@ -1,0 +1,74 @@
+"""Decode an encoded picture, whoever made it, into the channels that its dataset declares."""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from stages.running import errors
+
+FORMATS = ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"]  # no format that Pillow opens with other programs
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+UPRIGHT = {  # what undoes each value of EXIF's orientation (tag 0x0112); 1 is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow raises for damaged and for too large pictures.
+UNREADABLE = (
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+def decode(encoded: bytes, channels: int) -> np.ndarray:
+    """Decode the first frame, upright, as uint8 [H, W, channels].
+
+    Pillow brings its own decoders, so that the pixels are the same on every machine. Transparency
+    is composed on white where there is no channel for it; colours become grey by ITU-R 601-2.
+
+    Args:
+        encoded: the bytes of a BMP, GIF, JPEG, PNG, TIFF or WebP file, of any kind of pixels.
+        channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        errors.BadInput: they are no such file, damaged, too large, or hold more than 8 bits a channel.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of EXIF, which the pixels do not need
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+                pixels = np.asarray(_convert(_upright(image), MODES[channels]))
+    except Image.UnidentifiedImageError:
+        raise errors.BadInput(f"expected a picture in one of {', '.join(FORMATS)}") from None
+    except UNREADABLE as error:
+        raise errors.BadInput(f"cannot be decoded: {error}") from error
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF says; ImageOps.exif_transpose also rewrites it, which can fail."""
+    image.load()
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"expected 8 bits a channel, found mode {image.mode}")
+    if image.has_transparency_data and mode in ("L", "RGB"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
