@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.explaining import activations, layers
-from tests import tiny
+from tests import precisions, tiny
 
 L = keras.layers
 
@@ -63,7 +63,7 @@ def test_a_network_without_layers_of_either_kind_has_no_maps(images):
     assert activations.feature_maps(keras.Model(pixels, L.Flatten()(pixels)), images, 9, 4) == []
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", precisions.HALVES)
 def test_half_precision_becomes_float32(images, policy):
     model = tiny.nested_model(L.Conv2D(2, 3, dtype=policy))
     ((_, maps),) = activations.feature_maps(model, images, 9, 4)

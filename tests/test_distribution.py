@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from stages.inputs import tfrecord
-from tests import test_models, test_train, tiny
+from tests import rounding, test_models, test_train, tiny
 
 # Logical devices can only be made before TensorFlow's first operation: in a process of their own.
 TWO_REPLICAS = """
@@ -69,6 +69,8 @@ with strategy.scope():
     batches = strategy.experimental_distribute_dataset(data)
     print(json.dumps(trainer.train_epoch(batches, 4, "epoch 1")))
 """
+# Shares of a batch are summed apart: in some ten steps of ten operations, each with sums over 64 pixels.
+DIFFERENCE = rounding.of_steps(10 * 10) * 64**0.5
 SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
 AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
@@ -107,10 +109,10 @@ def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
     one = test_train.run(records, tmp_path / "one", **changes)
     two = on_two_replicas(records, tmp_path / "two", **changes)
     expected, received = (test_train.history(folder) for folder in (one, two))
-    np.testing.assert_allclose(received, expected, rtol=1e-4)
+    np.testing.assert_allclose(received, expected, rtol=DIFFERENCE)
     weights = (test_train.load(folder).get_weights() for folder in (one, two))
     for mine, its in zip(*weights, strict=True):
-        np.testing.assert_allclose(its, mine, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(its, mine, rtol=DIFFERENCE, atol=DIFFERENCE)
 
 
 def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validated(records, tmp_path):
@@ -119,8 +121,8 @@ def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validat
     history = test_train.history(folder)
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     assert all(np.isfinite(weights).all() for weights in test_train.load(folder).get_weights())
-    best = history["val_accuracy"].argmax()
-    assert val_loss(records, folder) == pytest.approx(history["val_loss"][best], rel=1e-3)
+    best = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).index[0]
+    assert val_loss(records, folder) == pytest.approx(history["val_loss"][best], rel=DIFFERENCE)
 
 
 def test_a_last_batch_that_leaves_a_replica_without_an_image_is_refused(records, tmp_path):
@@ -138,7 +140,7 @@ def test_moving_statistics_weigh_replicas_by_their_images():
 def test_replicas_drop_apart_from_each_other():
     draws = np.array([json.loads(line) for line in run(DROP).stdout.splitlines()]).reshape(4, 1000)
     for mine, its in itertools.combinations(draws > 0, 2):
-        assert (mine & its).mean() == pytest.approx(0.25, abs=0.06)
+        assert (mine & its).mean() == pytest.approx(0.25, abs=5 * 0.5 / 1000**0.5)  # five deviations
 
 
 def test_a_step_that_one_replica_would_compile_runs_on_two():

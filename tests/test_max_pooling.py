@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stages.training import max_pooling, portable, xla
+from tests import precisions
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,7 +30,7 @@ def gradient(pool, inputs):
 
 
 @pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=precisions.needs_half)])
 @pytest.mark.parametrize(
     ("shape", "window"), [((3, 6, 4, 2), 2), ((2, 7, 5, 3), 2), ((2, 9, 7, 1), 3), ((1, 5, 9, 2), (1, 4))]
 )
