@@ -17,7 +17,13 @@ from tests import names, tiny
 
 CLASSES = ["ant", "bee", "cat"]
 HISTORY = pd.DataFrame(
-    {"epoch": [1, 2, 3], "loss": 0.5, "accuracy": [0.5, 0.7, 0.9], "val_accuracy": [0.6, 0.875, 0.875]}
+    {
+        "epoch": [1, 2, 3, 4],
+        "loss": 0.5,
+        "accuracy": [0.5, 0.7, 0.9, 0.9],
+        "val_accuracy": [0.6, 0.875, 0.875, 0.875],
+        "val_loss": [0.4, 0.3, 0.2, 0.2],
+    }
 )
 SECTIONS = [
     "Model details",
@@ -155,16 +161,16 @@ def test_how_certain_right_and_wrong_predictions_are():
     ]
 
 
-def test_the_best_epoch_is_the_first_of_the_best():
-    learnt = section(model_card.text(trained(facts(), epochs=3)), "Learning")
-    assert "Trained for 3 epochs. Best validation accuracy: **87.50 %** on 8 images, after epoch 2" in learnt
-    assert "training accuracy in that epoch: 70.00 %" in learnt
+def test_of_equally_accurate_epochs_the_best_has_the_least_loss():
+    learnt = section(model_card.text(trained(facts(), epochs=4)), "Learning")
+    assert "Trained for 4 epochs. Best validation accuracy: **87.50 %** on 8 images, after epoch 3" in learnt
+    assert "training accuracy in that epoch: 90.00 %" in learnt
 
 
 def test_an_early_stop_and_missing_validation_are_told():
     stopped = section(model_card.text(trained(facts(), epochs=20)), "Learning")
-    assert "Trained for 3 epochs of 20, stopped because the validation accuracy no longer rose" in stopped
-    given = trained(facts(history=HISTORY.drop(columns="val_accuracy")), epochs=3)
+    assert "Trained for 4 epochs of 20, stopped because the validation accuracy no longer rose" in stopped
+    given = trained(facts(history=HISTORY.drop(columns=["val_accuracy", "val_loss"])), epochs=4)
     card = model_card.text(given._replace(training=given.training | {"val_images": 0}))
     assert "without validation images: the weights are those of the last epoch" in section(card, "Learning")
     assert "no validation images were set apart" in card

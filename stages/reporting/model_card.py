@@ -275,7 +275,7 @@ def _learning(facts: Facts) -> str:
         ran += f" of {planned:,}, stopped because the validation accuracy no longer rose"
     if "val_accuracy" not in history:
         return f"Trained for {ran}, without validation images: the weights are those of the last epoch."
-    best = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).iloc[0]
+    best = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
     return (
         f"Trained for {ran}. Best validation accuracy: **{markdown.percent(best['val_accuracy'])}** on "
         f"{_number(facts.training['val_images'], 'image')}, after epoch {int(best['epoch'])}, whose weights "
