@@ -78,9 +78,6 @@ def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp
     assert os.listdir(tmp_path) == ["params.yaml"]
 
 
-@pytest.mark.parametrize(
-    "defect", [ZeroDivisionError(), PermissionError(errno.EACCES, "denied"), KeyError("k")]
-)
 def test_an_interruption_ends_with_one_line(arguments, capsys):
     def subset(params: Params, target: Path) -> None:
         raise KeyboardInterrupt
@@ -101,6 +98,9 @@ def test_a_place_that_cannot_be_written_is_named(arguments, number):
         command.run(subset, Params)
 
 
+@pytest.mark.parametrize(
+    "defect", [ZeroDivisionError(), TimeoutError(errno.ETIMEDOUT, "slow"), KeyError("k")]
+)
 def test_a_defect_keeps_its_traceback(arguments, defect):
     def subset(params: Params, target: Path) -> None:
         raise defect

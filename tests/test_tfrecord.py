@@ -160,10 +160,6 @@ def test_a_folder_without_a_manifest_is_bad_input(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "received"),
-    [(None, "found no file"), (b"", "found 0"), (b"not records" * 1000, "found 11,000")],
-)
-@pytest.mark.parametrize(
     "changes",
     [{"count": 39}, {"image_shape": [2, 3, 1]}, {"views": 2}, {"classes": ["a"]}, {"seed": 1}],
     ids=str,
@@ -207,6 +203,10 @@ def test_a_batch_is_bounded_in_images_and_in_bytes(shape, images):
     assert tfrecord.batch_size({"image_shape": shape}, 500) == images
 
 
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [(None, "found no file"), (b"", "found 0"), (b"not records" * 1000, "found 11,000")],
+)
 def test_a_shard_that_is_missing_or_of_another_size_is_bad_input(tmp_path, content, received):
     folder = write_some(tmp_path / "train", shards=2)
     shard = folder / tfrecord.shard_name(0, 1)
@@ -244,6 +244,15 @@ def test_any_flipped_bit_is_bad_input_that_names_the_file(tmp_path_factory, data
     shard = damage(folder, bytes(content))
     with pytest.raises(errors.BadInput, match=str(shard)):
         read(folder)
+
+
+def test_a_shard_in_place_of_another_is_bad_input(tmp_path):
+    folder = write_some(tmp_path / "train", shards=2)
+    first, second = (folder / tfrecord.shard_name(0, shard) for shard in range(2))
+    assert first.stat().st_size == second.stat().st_size
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(errors.BadInput, match=f"{second}: expected the records that were written"):
+        tfrecord.read_manifest(folder)
 
 
 def test_a_foreign_file_of_the_right_size_is_bad_input_that_names_it(tmp_path):
