@@ -235,6 +235,8 @@ def _load(path: Path, manifest: dict) -> keras.Model:
             f"{path}: expected a model for images {expected[0]} and {expected[1]} classes,"
             f" received one for images {received[0]} and {received[1]} classes"
         )
+    if damaged := [weight.path for weight in classifier.weights if np.isnan(np.asarray(weight)).any()]:
+        raise errors.BadInput(f"{path}: expected finite weights, received NaN in {damaged[0]}; train again")
     return classifier
 
 
