@@ -115,7 +115,7 @@ def test_a_whitening_bias_is_learnt_while_its_filters_stay():
     airbench.initialize(model, [images()], OPTIONS)
     first = model.get_layer(airbench.WHITENING)
     assert first.trainable_variables == [first.bias]
-    np.testing.assert_array_equal(first.kernel, airbench.whitening_filters(images()))
+    np.testing.assert_array_equal(first.kernel, airbench.whitening_filters([images()]))
     np.testing.assert_array_equal(first.bias, np.zeros(24))
 
 
