@@ -55,8 +55,7 @@ def download(params: Params, raw: Path) -> None:
     Raises:
         errors.BadInput: no source could be reached, or what arrived is not what was published.
     """
-    given_archive = given.path(params.archive, "download.archive")
-    archive = None if given.is_empty(given_archive) else given_archive
+    archive = given.content(given.path(params.archive, "download.archive"))
     if params.dataset == "digits" and archive is None:
         _unpack_digits(raw)
         return

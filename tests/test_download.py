@@ -265,9 +265,21 @@ def test_digits_need_no_cache(tmp_path, monkeypatch):
 
 
 def test_without_a_home_the_cache_asks_for_a_place(tmp_path, monkeypatch):
+    def unknown(name):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", unknown)
+    assert Path("digits.csv") in run(tmp_path / "digits", "digits")
     monkeypatch.delenv("IMAGE_PIPELINE_CACHE")
-    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
-    assert "expected a home folder" in refusal(tmp_path / "out", dataset="cifar10")
+    said = refusal(tmp_path / "out", dataset="cifar10")
+    assert "expected a home folder" in said and "set IMAGE_PIPELINE_CACHE" in said
+
+
+def test_an_archive_alone_in_the_folder_is_opened(published, tmp_path):
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place/.gitignore").touch()
+    shutil.make_archive(str(tmp_path / "place/mine"), "gztar", published)
+    assert run(tmp_path / "out", archive=tmp_path / "place") == content(published)
 
 
 @pytest.mark.parametrize("route", ["archive", "origin", "mirror"])
@@ -342,7 +354,8 @@ def test_a_tfds_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path,
 
 
 def test_a_folder_that_is_no_tfds_dataset_is_refused(tmp_path):
-    (tmp_path / "notes.txt").touch()
+    for name in ("notes.txt", "more.txt"):
+        (tmp_path / name).touch()
     said = refusal(tmp_path / "out", dataset="tfds:pets", archive=tmp_path)
     assert f"{tmp_path}: expected a dataset that TFDS prepared" in said
 

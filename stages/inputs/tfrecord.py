@@ -123,9 +123,14 @@ def _checksum(values: dict[str, Any]) -> str:
 
 
 def _checksum_of_file(path: Path) -> str:
-    """1 GB/s: reading as records takes as long."""
+    """A checksum of a file's record lengths and of the records' own checksums, which TensorFlow verifies when
+    it reads: each record is 8 bytes of length, 4 of its checksum, the content, 4 of its checksum."""
+    found = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        while length := file.read(8):
+            file.seek(4 + int.from_bytes(length, "little") % path.stat().st_size, os.SEEK_CUR)
+            found.update(length + file.read(4))
+    return found.hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def path(text: str, parameter: str) -> Path:
     return place
 
 
-def is_empty(place: Path) -> bool:
-    """True for a folder with nothing but hidden files, such as a .gitignore."""
-    return place.is_dir() and all(file.name.startswith(".") for file in place.iterdir())
+def content(place: Path) -> Path | None:
+    """What a user has put there: the file, the folder, or the only thing in the folder; None if the folder
+    has nothing but hidden files, such as a .gitignore."""
+    if not place.is_dir():
+        return place
+    visible = [entry for entry in place.iterdir() if not entry.name.startswith(".")]
+    return None if not visible else visible[0] if len(visible) == 1 else place
