@@ -27,11 +27,11 @@ override OPTIONS := $(value OPTIONS)
 export BASE OPTIONS
 
 report: .venv/$(REQUIREMENTS)
-	@.venv/bin/python -m stages.reporting.pull_request --base="$$BASE" --options="$$OPTIONS"
+	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
 
 # Tests in which the processor's own arithmetic matters run again as an older processor computes.
-NUMERIC := $(addprefix tests/test_,activations.py batch_norm.py convolution_gradient.py dropout.py max_pooling.py \
-	muon.py pooled_activation.py resident.py smooth_activation.py xla_batch_norm.py)
+NUMERIC := $(addprefix tests/test_,activation_layer.py activations.py batch_norm.py convolution_layer.py dropout.py max_pooling.py \
+	muon.py conv_relu_pool.py resident.py xla_batch_norm.py)
 PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test: .venv/requirements-dev.txt .venv/oldest-keras
@@ -51,7 +51,7 @@ format: .venv/requirements-dev.txt
 	.venv/bin/ruff format
 
 fresh: .venv/$(REQUIREMENTS)
-	.venv/bin/python -m stages.reporting.freshness
+	.venv/bin/python -m stages.review.freshness
 
 smoke: .venv/$(REQUIREMENTS)
 	.ci/smoke

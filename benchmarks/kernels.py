@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import machine, table
+from stages.layers import activation, convolution, processor, xla_batch_norm
 from stages.running import outputs
-from stages.training import convolution_gradient, hardware, muon, processor, smooth_activation, xla_batch_norm
+from stages.training import hardware, muon
 
 ROUNDS = 11
 # Batch, height, width, channels, filters: of the three-block network, airbench's small and its full widths.
@@ -116,14 +117,14 @@ def _weight_gradient(
         )
 
     own = {
-        "matrix products": convolution_gradient.by_matrix_products,
-        "pieces": convolution_gradient.in_pieces,
+        "matrix products": convolution.by_matrix_products,
+        "pieces": convolution.in_pieces,
     }
     ways = {"oneDNN": stock, "(convolution)": lambda: tf.nn.conv2d(inputs, kernel, 1, "SAME")}
     ways |= {
         name: functools.partial(way, inputs, upstream, "SAME")
         for name, way in own.items()
-        if name != "pieces" or batch >= 2 * convolution_gradient.CHUNK
+        if name != "pieces" or batch >= 2 * convolution.CHUNK
     }
     return {name: tf.function(way) for name, way in ways.items()}
 
@@ -137,7 +138,7 @@ def _activation(name: str, dtype: tf.DType) -> Ways:
             outputs = layer(inputs)
         return tape.gradient(outputs, inputs, output_gradients=upstream)
 
-    kinds = {"XLA": smooth_activation.Activation, "TensorFlow": keras.layers.Activation}
+    kinds = {"XLA": activation.Activation, "TensorFlow": keras.layers.Activation}
     layers = {way: kind(name, dtype=dtype.name) for way, kind in kinds.items()}
     return {way: tf.function(functools.partial(gradient, layer)) for way, layer in layers.items()}
 

@@ -6,7 +6,7 @@ import subprocess
 from importlib import metadata
 from typing import Any
 
-from stages.training import processor
+from stages.layers import processor
 
 PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
 

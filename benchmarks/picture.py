@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks import accuracy, learning, runs, tutorials
-from stages.reporting import figures
+from stages.figures import canvas
 from stages.running import errors, outputs
 
 PICTURE = Path("reports/benchmarks/accuracy.png")
@@ -66,7 +66,7 @@ def main() -> None:
         drawn = figure(
             ours(outcomes), [*reproduced(measured), *others, *PUBLISHED], machines([*raced, *measured])
         )
-        figures.save(drawn, partial)
+        canvas.save(drawn, partial)
 
 
 def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:

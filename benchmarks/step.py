@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import images, machine, table, targets, worker
+from stages.layers import processor
 from stages.running import errors, outputs
-from stages.training import processor
 
 PEERS = ["ours", "keras_tutorial", "keras_tuned", "pytorch", "pytorch_compiled"]
 CONFIG = Path("configs/cifar10-three-classes.yaml")

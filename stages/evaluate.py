@@ -18,21 +18,10 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from stages.explaining import activations, kernels
+from stages.figures import canvas, convolution, feature_maps, filters, learning_curves, reliability
 from stages.inputs import tfrecord
-from stages.reporting import (
-    calibration,
-    confusions,
-    convolution,
-    curves,
-    ellipsis,
-    feature_maps,
-    figures,
-    filters,
-    metrics,
-    model_card,
-    reliability,
-)
-from stages.running import command, errors, outputs, paramfile
+from stages.reporting import calibration, confusions, metrics, model_card
+from stages.running import command, ellipsis, errors, outputs, paramfile
 
 BATCH = 500  # images, or fewer if they are large
 PROBABILITY_DECIMALS = 4
@@ -158,8 +147,8 @@ def _write_pictures(
 ) -> None:
     first = facts.classes[judged.labels[judged.rows[0]]]
     pictures = {
-        "confusion_matrix.png": figures.confusion_matrix(facts.counts, facts.classes),
-        "learning_curves.png": curves.figure(facts.history),
+        "confusion_matrix.png": canvas.confusion_matrix(facts.counts, facts.classes),
+        "learning_curves.png": learning_curves.figure(facts.history),
         "predictions.png": _examples(judged, facts.classes, params.examples),
         "convolution.png": convolution.figure(judged.travellers[0], first),
         "feature_maps.png": _feature_maps(classifier, judged, facts.classes, params.feature_maps.channels),
@@ -168,7 +157,7 @@ def _write_pictures(
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
-            figures.save(figure, partial)
+            canvas.save(figure, partial)
 
 
 def _demand_probabilities(probabilities: np.ndarray, path: Path) -> None:
@@ -206,7 +195,7 @@ def _examples(judged: Judged, classes: list[str], count: int) -> Figure:
     rows = _example_rows(len(judged.labels), count)
     probabilities = judged.confidence[rows].round(PROBABILITY_DECIMALS)
     actual, predicted = judged.labels[rows].tolist(), judged.predicted[rows].tolist()
-    return figures.predictions(judged.examples, actual, predicted, probabilities.tolist(), classes)
+    return canvas.predictions(judged.examples, actual, predicted, probabilities.tolist(), classes)
 
 
 def _feature_maps(classifier: keras.Model, judged: Judged, classes: list[str], channels: int) -> Figure:
@@ -220,7 +209,7 @@ def _feature_maps(classifier: keras.Model, judged: Judged, classes: list[str], c
 def _filters(classifier: keras.Model) -> Figure:
     if found := kernels.first(classifier):
         return filters.figure(found.layer, found.values)
-    return figures.note("No filters: the network has neither a convolution nor a dense layer on the pixels.")
+    return canvas.note("No filters: the network has neither a convolution nor a dense layer on the pixels.")
 
 
 def _load(path: Path, manifest: dict) -> keras.Model:

@@ -15,9 +15,9 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from stages.inputs import augment, draws, normalize, tfrecord
-from stages.reporting import figures
-from stages.running import allocator, command, disk, errors, outputs, paramfile, progress
+from stages.figures import canvas
+from stages.inputs import allocator, augment, draws, normalize, tfrecord
+from stages.running import command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
@@ -257,9 +257,9 @@ def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: 
         numbers = augment.draw(operations, seed, view, shown)
         rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
     rows = {name: images[:, ::step, ::step] for name, images in rows.items()}
-    drawn = figures.training_images(rows, train.labels[shown].tolist(), train.manifest["classes"])
+    drawn = canvas.training_images(rows, train.labels[shown].tolist(), train.manifest["classes"])
     with outputs.file(path) as partial:
-        figures.save(drawn, partial)
+        canvas.save(drawn, partial)
 
 
 if __name__ == "__main__":

@@ -18,21 +18,11 @@ import pandas as pd
 import pydantic
 import tensorflow as tf
 
+from stages.classifier import pixels, saving, stock_layers, summary, test_time_augmentation
 from stages.inputs import tfrecord
+from stages.layers import max_pooling
 from stages.running import command, errors, outputs, paramfile
-from stages.training import (
-    hardware,
-    loop,
-    max_pooling,
-    optimizers,
-    pixels,
-    portable,
-    resident,
-    saving,
-    schedules,
-    summary,
-    views,
-)
+from stages.training import hardware, loop, optimizers, resident, schedules
 
 MODELS = Path(__file__).parent / "models"
 BACKBONE = "backbone"  # the name of a model's pretrained part
@@ -70,7 +60,7 @@ class Params(paramfile.Section):
     label_smoothing: float = pydantic.Field(ge=0, lt=1)
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
-    test_time_views: views.Count
+    test_time_views: test_time_augmentation.Count
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
@@ -145,7 +135,7 @@ def train(params: Params, train_records: Path, val_records: Path, model: Path, h
         else None,
         params.patience,
     )
-    saved = portable.with_stock_layers(classifier)
+    saved = stock_layers.with_stock_layers(classifier)
     with outputs.folder(model) as partial:
         saving.save(saved, partial / "model.keras")
         (partial / "summary.txt").write_text(summary.table(saved), encoding="utf-8")
@@ -227,7 +217,7 @@ def _require_images_for_replicas(images: int, batch_size: int) -> None:
 
 
 def _with_pixels_in(
-    network: keras.Model, manifest: dict[str, Any], test_time_views: views.Count
+    network: keras.Model, manifest: dict[str, Any], test_time_views: test_time_augmentation.Count
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
     """Put the normalization before a network: models of the same weights from uint8 pixels to its
     logits, to the logits that are tested, and from images of any scale to probabilities."""
@@ -237,9 +227,9 @@ def _with_pixels_in(
         mean=constants["mean"], variance=[std**2 for std in constants["std"]], dtype="float32"
     )
     images = normalize(raw)
-    tested = views.logits(network, images, test_time_views)
+    tested = test_time_augmentation.logits(network, images, test_time_views)
     given = keras.Input(manifest["image_shape"], dtype="float32", name="image")
-    judged = views.logits(network, normalize(pixels.of_any_scale(given)), test_time_views)
+    judged = test_time_augmentation.logits(network, normalize(pixels.of_any_scale(given)), test_time_views)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(judged)
     classifier = keras.Model(given, pixels.only_of_pixels(probabilities, given), name="classifier")
     return keras.Model(raw, network(images)), keras.Model(raw, tested), classifier

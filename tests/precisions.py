@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.training import processor
+from stages.layers import processor
 
 # TensorFlow sees that the processor has AVX-512, gives oneDNN convolutions and products in 16 bits, and
 # oneDNN, which ONEDNN_MAX_CPU_ISA forbids AVX-512, refuses the ones and crashes in the others.

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from stages.explaining import activations, layers
+from stages.explaining import activations
+from stages.layers import find
 from tests import precisions, tiny
 
 L = keras.layers
@@ -31,7 +32,7 @@ def test_feature_maps_are_the_outputs_of_convolutions_and_poolings(images):
 def test_reading_feature_maps_leaves_the_model_as_it_was(images, tmp_path):
     model = tiny.nested_model(L.Conv2D(2, 3, name="conv"))
     activations.feature_maps(model, images, 9, 4)
-    (conv,) = layers.of_kind(model, layers.CONVOLUTIONS)
+    (conv,) = find.of_kind(model, find.CONVOLUTIONS)
     assert "call" not in vars(conv)
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(images), model(images))
@@ -41,7 +42,7 @@ def test_an_error_leaves_the_model_as_it_was_too(images):
     model = tiny.nested_model(L.Conv2D(2, 3))
     with pytest.raises(ValueError):
         activations.feature_maps(model, images[..., :2], 9, 4)
-    (conv,) = layers.of_kind(model, layers.CONVOLUTIONS)
+    (conv,) = find.of_kind(model, find.CONVOLUTIONS)
     assert "call" not in vars(conv)
 
 

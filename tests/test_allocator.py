@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stages.running import allocator
+from stages.inputs import allocator
 
 PAGE_FAULTS = """
 import resource

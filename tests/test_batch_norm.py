@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import batch_norm
+from stages.layers import batch_norm
 from tests import precisions, rounding
 
 # What is normalized is up to five deviations large, and a gradient sums over 160 values of a channel.

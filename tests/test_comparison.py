@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.reporting import comparison
+from stages.review import comparison
 
 
 def answers(both, fixed, broke, neither):

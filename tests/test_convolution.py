@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from stages.reporting import convolution, figures
+from stages.figures import canvas, convolution
 
 
 def image(*shape):
@@ -66,7 +66,7 @@ def test_the_steps_stand_side_by_side_with_their_sizes():
 @pytest.mark.filterwarnings("error")
 def test_an_image_without_lines_becomes_black(tmp_path):
     figure = convolution.figure(np.full((4, 4, 3), 255, np.uint8), "ant")
-    figures.save(figure, tmp_path / "figure.png")
+    canvas.save(figure, tmp_path / "figure.png")
     assert figure.axes[2].get_images()[0].get_clim() == (0, 1)
 
 
@@ -78,5 +78,5 @@ def test_of_an_image_that_is_too_small_a_sentence_says_so():
 
 def test_equal_images_are_equal_files(tmp_path):
     for name in ("one.png", "other.png"):
-        figures.save(convolution.figure(image(8, 8, 3), "ant"), tmp_path / name)
+        canvas.save(convolution.figure(image(8, 8, 3), "ant"), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

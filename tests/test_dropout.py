@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import dropout, xla
+from stages.layers import dropout, xla
 from tests import precisions, rounding
 
 ONES = np.ones((50, 37, 23), np.float32)

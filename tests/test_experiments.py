@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.reporting import lockfile, revisions
+from stages.review import lockfile, revisions
 from tests import sandbox
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from stages.reporting import feature_maps, figures
+from stages.figures import canvas, feature_maps
 
 CLASSES = ["ant", "bee", "cat"]
 GENERATOR = np.random.default_rng(0)
@@ -74,8 +74,8 @@ def test_the_actual_class_is_green_and_another_one_before_it_red():
     right, wrong = grid([])[:, -1]
     assert [text.get_text() for text in right.texts] == ["70% ant", "20% bee", "10% cat"]
     assert [text.get_text() for text in wrong.texts] == ["60% bee", "30% cat", "10% ant"]
-    assert [to_hex(bar.get_facecolor()) for bar in right.patches] == [figures.RIGHT, "#808080", "#808080"]
-    assert [to_hex(bar.get_facecolor()) for bar in wrong.patches] == [figures.WRONG, figures.RIGHT, "#808080"]
+    assert [to_hex(bar.get_facecolor()) for bar in right.patches] == [canvas.RIGHT, "#808080", "#808080"]
+    assert [to_hex(bar.get_facecolor()) for bar in wrong.patches] == [canvas.WRONG, canvas.RIGHT, "#808080"]
 
 
 def test_of_many_classes_the_five_likeliest_are_named():
@@ -91,7 +91,7 @@ def test_titles_and_names_stay_within_the_picture_and_apart(tmp_path, count):
     name = "a class with a very long $name indeed"
     layers = [("conv4_block6_3_conv\n14 x 14 x 1024", MAPS)] * count
     figure = feature_maps.figure(IMAGES, [0, 1], layers, SHARES[:, :2], [name, name[::-1]])
-    figures.save(figure, tmp_path / "figure.png")
+    canvas.save(figure, tmp_path / "figure.png")
     title = figure.texts[0].get_window_extent()
     boxes = [axes.title.get_window_extent() for axes in figure.axes[: count + 2]]
     for box in [title, *boxes]:
@@ -106,5 +106,5 @@ def test_titles_and_names_stay_within_the_picture_and_apart(tmp_path, count):
 def test_equal_journeys_are_equal_files(tmp_path):
     for name in ("one.png", "other.png"):
         figure = feature_maps.figure(IMAGES, [0, 2], [("conv", MAPS), ("dense", UNITS)], SHARES, CLASSES)
-        figures.save(figure, tmp_path / name)
+        canvas.save(figure, tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

@@ -8,7 +8,7 @@ from matplotlib import font_manager
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
 
-from stages.reporting import convolution, feature_maps, figures, fonts
+from stages.figures import canvas, convolution, feature_maps, fonts
 
 ABC = ["ant", "bee", "cat"]
 LABELS = [0, 1, 0, 2]
@@ -31,8 +31,8 @@ def ticks(axis):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path, channels):
     plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
-    figure = figures.training_images({"plain": plain, "view 0": turned}, LABELS, ABC)
-    figures.save(figure, tmp_path / "figure.png")
+    figure = canvas.training_images({"plain": plain, "view 0": turned}, LABELS, ABC)
+    canvas.save(figure, tmp_path / "figure.png")
     (axes,) = figure.axes
     assert (ticks(axes.xaxis), ticks(axes.yaxis)) == (["ant", "bee", "ant", "cat"], ["plain", "view 0"])
     for row, y in zip((plain, turned), axes.get_yticks(), strict=True):
@@ -49,26 +49,26 @@ def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path
 
 def test_a_white_gap_parts_training_images():
     images = np.zeros((2, 32, 32, 3), np.uint8)
-    (axes,) = figures.training_images({"plain": images}, [0, 1], ABC).axes
+    (axes,) = canvas.training_images({"plain": images}, [0, 1], ABC).axes
     assert (shown(axes)[:, 32:34] == 255).all() and not shown(axes)[:, [31, 34]].any()
 
 
 def test_the_title_speaks_of_views_where_there_are_some():
     images = random_images(1, 3)
-    alone = figures.training_images({"plain": images}, [0], ABC).get_suptitle()
-    beside = figures.training_images({"plain": images, "view 0": images}, [0], ABC).get_suptitle()
+    alone = canvas.training_images({"plain": images}, [0], ABC).get_suptitle()
+    beside = canvas.training_images({"plain": images, "view 0": images}, [0], ABC).get_suptitle()
     assert ("views" in alone, "views" in beside) == (False, True)
 
 
 def test_grey_images_span_black_to_white_whatever_their_range():
     images = np.full((1, 2, 2, 1), 100, np.uint8)
-    (axes,) = figures.training_images({"plain": images}, [0], ABC).axes
+    (axes,) = canvas.training_images({"plain": images}, [0], ABC).axes
     (image,) = axes.get_images()
     assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
 
 
 def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
-    counts, shares = figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
+    counts, shares = canvas.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
     assert [text.get_text() for text in counts.texts] == ["3", "1", "0", "2"]
     assert [text.get_text() for text in shares.texts] == ["0.75", "0.25", "0.00", "1.00"]
     assert (counts.get_title(), shares.get_title()) == ("Images", "Share of the actual class")
@@ -78,12 +78,12 @@ def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
 
 
 def test_an_actual_class_without_images_has_shares_of_0():
-    _, shares = figures.confusion_matrix(np.array([[2, 0], [0, 0]]), ["ant", "bee"]).axes
+    _, shares = canvas.confusion_matrix(np.array([[2, 0], [0, 0]]), ["ant", "bee"]).axes
     assert [text.get_text() for text in shares.texts] == ["1.00", "0.00", "0.00", "0.00"]
 
 
 def test_a_confusion_matrix_of_ten_classes_names_them_all():
-    for axes in figures.confusion_matrix(np.full((10, 10), 1000), TEN).axes:
+    for axes in canvas.confusion_matrix(np.full((10, 10), 1000), TEN).axes:
         assert ticks(axes.xaxis) == ticks(axes.yaxis) == TEN
         assert len(axes.texts) == 100
 
@@ -91,8 +91,8 @@ def test_a_confusion_matrix_of_ten_classes_names_them_all():
 @pytest.mark.parametrize(("classes", "every"), [(100, 1), (250, 3)])
 def test_names_at_a_large_confusion_matrix_do_not_overlap(tmp_path, classes, every):
     names = [f"a class with a long name, {number}" for number in range(classes)]
-    figure = figures.confusion_matrix(np.eye(classes, dtype=int), names)
-    figures.save(figure, tmp_path / "figure.png")
+    figure = canvas.confusion_matrix(np.eye(classes, dtype=int), names)
+    canvas.save(figure, tmp_path / "figure.png")
     for axes in figure.axes[:2]:
         assert not axes.texts
         labels = axes.yaxis.get_ticklabels()
@@ -105,7 +105,7 @@ def test_names_at_a_large_confusion_matrix_do_not_overlap(tmp_path, classes, eve
     ("name", "shown"), [("ant", "ant"), ("ninechars", "ninechars"), ("more than nine", "more…nine")]
 )
 def test_the_middle_of_a_long_name_is_left_out(name, shown):
-    assert figures.names([name], 9) == [shown]
+    assert canvas.names([name], 9) == [shown]
 
 
 # Of the fonts that matplotlib brings none has the first, a cat, and only STIXGeneral has the second.
@@ -136,8 +136,8 @@ def own_fonts(monkeypatch):
     ],
 )
 def test_characters_without_a_glyph_are_code_points(name, shown):
-    assert figures.names([name], 30) == [shown]
-    assert figures.plain(name) == shown
+    assert canvas.names([name], 30) == [shown]
+    assert canvas.plain(name) == shown
 
 
 ALIKE = [
@@ -157,18 +157,18 @@ ALIKE = [
 @pytest.mark.parametrize("classes", ALIKE)
 @pytest.mark.parametrize("length", [15, 24])
 def test_no_two_names_look_alike(classes, length):
-    shown = [" ".join(name.replace(r"\$", "$").split()) for name in figures.names(classes, length)]
+    shown = [" ".join(name.replace(r"\$", "$").split()) for name in canvas.names(classes, length)]
     assert len(set(shown)) == len(classes)
     assert max(map(len, shown)) <= length
 
 
 def test_alike_names_are_numbered_by_their_labels():
-    assert figures.names(["ant", "ant ", "bee"], 15) == ["0: ant", "1: ant ", "2: bee"]
+    assert canvas.names(["ant", "ant ", "bee"], 15) == ["0: ant", "1: ant ", "2: bee"]
 
 
 @given(st.lists(st.text(max_size=40), min_size=2, max_size=5, unique=True))
 def test_any_names_are_told_apart(classes):
-    shown = figures.names(classes, 15)
+    shown = canvas.names(classes, 15)
     assert len(set(shown)) == len(classes)
     assert not any(map(is_math_text, shown))
 
@@ -179,28 +179,28 @@ def test_any_names_are_told_apart(classes):
 def test_every_picture_draws_any_name(tmp_path, name):
     images, classes = random_images(2, 3), [name, "dog"]
     for figure in (
-        figures.training_images({"plain": images}, [0, 1], classes),
-        figures.confusion_matrix(np.eye(2, dtype=int), classes),
-        figures.predictions(images, [0, 1], [1, 0], [0.5, 0.6], classes),
-        figures.note(name),
+        canvas.training_images({"plain": images}, [0, 1], classes),
+        canvas.confusion_matrix(np.eye(2, dtype=int), classes),
+        canvas.predictions(images, [0, 1], [1, 0], [0.5, 0.6], classes),
+        canvas.note(name),
         convolution.figure(images[0], name),
         feature_maps.figure(images, [0, 1], [(f"{name}\n2", np.eye(2))], np.eye(2), classes),
     ):
-        figures.save(figure, tmp_path / "figure.png")
+        canvas.save(figure, tmp_path / "figure.png")
 
 
 @pytest.mark.usefixtures("own_fonts")
 def test_another_font_is_asked_for_what_the_first_lacks(tmp_path):
-    figure = figures.confusion_matrix(np.eye(2, dtype=int), [STIX, "dog"])
+    figure = canvas.confusion_matrix(np.eye(2, dtype=int), [STIX, "dog"])
     assert ticks(figure.axes[0].xaxis)[0] == STIX
-    figures.save(figure, tmp_path / "figure.png")
+    canvas.save(figure, tmp_path / "figure.png")
     families = figure.axes[0].xaxis.get_ticklabels()[0].get_fontfamily()
     assert families[0] == "DejaVu Sans" and len(families) == 2
 
 
 def test_fonts_of_the_machine_do_not_touch_ordinary_names(tmp_path, monkeypatch):
     def digest():
-        figures.save(figures.confusion_matrix(np.eye(2, dtype=int), ["Ärger", "dog"]), tmp_path / "a.png")
+        canvas.save(canvas.confusion_matrix(np.eye(2, dtype=int), ["Ärger", "dog"]), tmp_path / "a.png")
         return (tmp_path / "a.png").read_bytes()
 
     before = digest()
@@ -219,8 +219,8 @@ def test_a_font_file_that_is_gone_has_no_characters(tmp_path, monkeypatch):
 
 
 def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
-    figure = figures.note("Nothing costs $5 here. " * 8)
-    figures.save(figure, tmp_path / "figure.png")
+    figure = canvas.note("Nothing costs $5 here. " * 8)
+    canvas.save(figure, tmp_path / "figure.png")
     (text,) = figure.texts
     assert figure.bbox.contains(*text.get_window_extent().min) and "$5" in text.get_text().replace("\\", "")
 
@@ -228,19 +228,19 @@ def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_predictions_are_green_where_right_and_red_where_wrong(channels):
     images = random_images(2, channels)
-    figure = figures.predictions(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
+    figure = canvas.predictions(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
     right, wrong = figure.axes
     assert right.get_title() == "ant\n88%"
     assert wrong.get_title() == "cat 50%\nis bee"
-    assert to_hex(right.title.get_color()) == figures.RIGHT
-    assert to_hex(wrong.title.get_color()) == figures.WRONG
+    assert to_hex(right.title.get_color()) == canvas.RIGHT
+    assert to_hex(wrong.title.get_color()) == canvas.WRONG
     for axes, image in zip(figure.axes, images, strict=True):
         np.testing.assert_array_equal(shown(axes), image.squeeze())
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
 def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count):
-    figure = figures.predictions(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
+    figure = canvas.predictions(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
     filled = [axes for axes in figure.axes if axes.get_images()]
     blank = [axes for axes in figure.axes if not axes.get_images()]
     assert len(filled) == count
@@ -251,8 +251,8 @@ def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count
 
 def test_titles_of_predictions_do_not_overlap(tmp_path):
     labels, classes = [0, 1] * 6, ["automobile", "a class with a very long name indeed"]
-    figure = figures.predictions(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
-    figures.save(figure, tmp_path / "figure.png")
+    figure = canvas.predictions(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
+    canvas.save(figure, tmp_path / "figure.png")
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
 
@@ -260,17 +260,17 @@ def test_titles_of_predictions_do_not_overlap(tmp_path):
 def make_figures():
     images, labels = random_images(3, 3), [0, 1, 0]
     return [
-        figures.training_images({"plain": images}, labels, ABC),
-        figures.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
-        figures.note("nothing"),
-        figures.predictions(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
+        canvas.training_images({"plain": images}, labels, ABC),
+        canvas.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
+        canvas.note("nothing"),
+        canvas.predictions(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
     ]
 
 
 def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_path):
     for figure, again in zip(make_figures(), make_figures(), strict=True):
-        figures.save(figure, tmp_path / "figure.png")
-        figures.save(again, tmp_path / "again.png")
+        canvas.save(figure, tmp_path / "figure.png")
+        canvas.save(again, tmp_path / "again.png")
         content = (tmp_path / "figure.png").read_bytes()
         assert content == (tmp_path / "again.png").read_bytes()
         assert content.startswith(b"\x89PNG")
@@ -278,5 +278,5 @@ def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_pat
 
 
 def test_class_names_with_dollar_signs_are_drawn_as_they_are(tmp_path):
-    figures.save(figures.confusion_matrix(np.eye(2, dtype=int), [r"$\x$", "a$b"]), tmp_path / "figure.png")
+    canvas.save(canvas.confusion_matrix(np.eye(2, dtype=int), [r"$\x$", "a$b"]), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0

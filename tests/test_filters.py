@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.reporting import figures, filters
+from stages.figures import canvas, filters
 
 
 def shown(figure):
@@ -51,12 +51,12 @@ def test_at_most_64_filters_are_shown(count, title):
 @pytest.mark.parametrize("count", [1, 10, 65])
 def test_the_title_stays_within_the_picture(tmp_path, count):
     figure = filters.figure("a_convolution_with_a_long_name", weights(count, 3, 3, 3))
-    figures.save(figure, tmp_path / "figure.png")
+    canvas.save(figure, tmp_path / "figure.png")
     box = figure.axes[0].title.get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
 
 
 def test_equal_filters_are_equal_files(tmp_path):
     for name in ("one.png", "other.png"):
-        figures.save(filters.figure("conv", weights(5, 3, 3, 3)), tmp_path / name)
+        canvas.save(filters.figure("conv", weights(5, 3, 3, 3)), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

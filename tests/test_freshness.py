@@ -3,7 +3,7 @@
 import pytest
 from ruamel.yaml import YAML
 
-from stages.reporting import lockfile, revisions
+from stages.review import lockfile, revisions
 from stages.running import errors
 
 yaml = YAML()
@@ -42,8 +42,8 @@ def test_the_stages_of_a_changed_parameter_and_a_changed_line_of_code_are_named(
 
 
 def test_a_line_in_a_part_makes_every_stage_that_imports_it_stale(clone):
-    add_a_line(clone.path / "stages/reporting/figures.py")
-    changed = ["stages/reporting/figures.py"]
+    add_a_line(clone.path / "stages/figures/canvas.py")
+    changed = ["stages/figures/canvas.py"]
     assert stale(clone.path) == {"records": changed, "evaluate": changed}
 
 

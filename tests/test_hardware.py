@@ -5,8 +5,9 @@ import json
 import pytest
 import tensorflow as tf
 
+from stages.layers import processor
 from stages.running import errors
-from stages.training import hardware, processor
+from stages.training import hardware
 from tests import precisions
 
 GPUS = tf.config.list_physical_devices("GPU")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import max_pooling, portable, xla
+from stages.classifier import stock_layers
+from stages.layers import max_pooling, xla
 from tests import precisions
 
 
@@ -74,4 +75,4 @@ def test_what_is_called_refused_is_what_xla_refuses(layer, refused):
 
 def test_the_saved_model_has_kerass_layer():
     network = keras.Sequential([keras.Input((4, 4, 1)), max_pooling.MaxPooling2D(2)])
-    assert type(portable.with_stock_layers(network).layers[0]) is keras.layers.MaxPooling2D
+    assert type(stock_layers.with_stock_layers(network).layers[0]) is keras.layers.MaxPooling2D

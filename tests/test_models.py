@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from stages import train
+from stages.classifier import stock_layers
 from stages.models import dense, simple_cnn, three_block_cnn
 from stages.running import errors
-from stages.training import portable
 from tests import precisions, rounding
 
 NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.py"))
@@ -74,7 +74,7 @@ def test_a_model_gives_as_many_logits_as_classes(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_model_is_loaded_without_this_project_and_gives_the_same(tmp_path, name):
     model = build(name)
-    portable.with_stock_layers(model).save(tmp_path / "model.keras")
+    stock_layers.with_stock_layers(model).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     batch = images(4)
     found, expected = (each.predict(batch, verbose=0) for each in (loaded, model))

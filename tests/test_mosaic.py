@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.reporting import mosaic
+from stages.figures import mosaic
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])

@@ -7,7 +7,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.training import muon, processor
+from stages.layers import processor
+from stages.training import muon
 from tests import rounding
 
 # Each of three iterations rounds its products, of norm about 1. The polynomial's slope is at most 3.4445, so

@@ -8,7 +8,7 @@ import sys
 import pytest
 from tensorflow.python.util import _pywrap_util_port  # TensorFlow has no public name for it
 
-from stages.training import processor
+from stages.layers import processor
 
 x86 = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN is a choice on x86 only"

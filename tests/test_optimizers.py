@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stages.layers import batch_norm
 from stages.running import errors, paramfile
-from stages.training import batch_norm, optimizers, schedules
+from stages.training import optimizers, schedules
 from tests import precisions, rounding
 
 NAMES = ["sgd", "adam", "muon"]

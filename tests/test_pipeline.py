@@ -74,8 +74,8 @@ def test_a_stage_imports_no_other_stage(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_reruns_for_a_change_to_the_report(stage):
-    assert "stages/reporting/pull_request.py" not in project_files(f"stages/{stage}.py")
-    assert "stages/reporting/comparison.py" not in project_files(f"stages/{stage}.py")
+    assert "stages/review/report.py" not in project_files(f"stages/{stage}.py")
+    assert "stages/review/comparison.py" not in project_files(f"stages/{stage}.py")
 
 
 @pytest.mark.parametrize("pattern", ["download.py", "subset.py", "datasets/*.py", "reporting/*.py"])

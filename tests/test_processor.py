@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.training import processor
+from stages.layers import processor
 
 AVX2 = "fpu avx avx2"
 AVX512 = f"{AVX2} avx512f avx512bw"

@@ -230,13 +230,13 @@ def images_of(records, split):
 
 
 def test_the_figure_of_large_images_holds_few_pixels(tmp_path, monkeypatch):
-    drawn, draw = [], records.figures.training_images
+    drawn, draw = [], records.canvas.training_images
 
     def drawing(rows, *rest):
         drawn.append(rows)
         return draw(rows, *rest)
 
-    monkeypatch.setattr(records.figures, "training_images", drawing)
+    monkeypatch.setattr(records.canvas, "training_images", drawing)
     tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", shape=(400, 330, 3)), views=1)
     assert {images.shape[1:] for images in drawn[0].values()} == {(134, 110, 3)}
 

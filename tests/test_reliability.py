@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.reporting import calibration, figures, reliability, wilson
+from stages.figures import canvas, reliability
+from stages.reporting import calibration, wilson
 
 
 def bins(count, images=600, classes=3):
@@ -56,19 +57,19 @@ def test_the_title_has_the_calibration_error():
 @pytest.mark.parametrize("right", [True, False])
 def test_one_image_is_enough(tmp_path, right):
     found = calibration.bins(np.array([int(not right)]), np.array([[1.0, 0.0]]), 15)
-    figures.save(reliability.figure(found), tmp_path / "figure.png")
+    canvas.save(reliability.figure(found), tmp_path / "figure.png")
     _, accuracy, ends = drawn_points(panels(found)[0])
     assert accuracy.tolist() == [float(right)] and ends.min() >= 0 and ends.max() <= 1
 
 
 def test_the_legend_covers_nothing(tmp_path):
     drawn: Any = reliability.figure(bins(15))
-    figures.save(drawn, tmp_path / "figure.png")
+    canvas.save(drawn, tmp_path / "figure.png")
     (legend,) = drawn.legends
     assert not any(axes.get_window_extent().overlaps(legend.get_window_extent()) for axes in drawn.axes)
 
 
 def test_equal_bins_are_equal_files(tmp_path):
     for name in ("once", "again"):
-        figures.save(reliability.figure(bins(15)), tmp_path / name)
+        canvas.save(reliability.figure(bins(15)), tmp_path / name)
     assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()

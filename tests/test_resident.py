@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from stages import train
 from stages.inputs import tfrecord
+from stages.layers import dropout
 from stages.running import errors, paramfile
-from stages.training import dropout, hardware, loop, resident
+from stages.training import hardware, loop, resident
 from tests import precisions, rounding, test_models, test_train, tiny
 
 COUNT, VIEWS = 24, 2  # of tiny's training images

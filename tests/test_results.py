@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from stages.reporting import results
+from stages.review import results
 from stages.running import errors
 
 FILES = {

@@ -188,7 +188,7 @@ def test_a_fingerprint_tells_code_and_params_apart_but_not_seeds(project):
     before = mark(project)
     assert mark(project, seed=5) == before
     assert mark(project, epochs=5) != before
-    for stranger in ("stages/models/dense.py", "stages/reporting/pull_request.py", "dvc.yaml"):
+    for stranger in ("stages/models/dense.py", "stages/review/report.py", "dvc.yaml"):
         with (project / stranger).open("a") as file:
             file.write("# more\n")
     assert mark(project) == before

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from stages.training import saving
+from stages.classifier import saving
 
 
 def classifier(seed=0):

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.reporting import figures, results, side_by_side
+from stages.figures import canvas
+from stages.review import results, side_by_side
 
 
 def revision(classes=("ant", "bee"), epochs=3):
@@ -63,5 +64,5 @@ def test_what_is_missing_is_said():
 def test_odd_names_and_many_classes_can_be_drawn(tmp_path):
     names = [f"${number}^" for number in range(40)]
     figure = side_by_side.draw({"base": revision(), "head": revision(names)})
-    figures.save(figure, tmp_path / "both.png")
+    canvas.save(figure, tmp_path / "both.png")
     assert (tmp_path / "both.png").stat().st_size

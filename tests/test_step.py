@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import images, step
+from stages.layers import processor
 from stages.running import errors
-from stages.training import processor
 
 SECONDS = {
     "ours": [1.0, 2.0, 9.0],

@@ -3,8 +3,8 @@
 import keras
 import pytest
 
+from stages.classifier import summary
 from stages.models import three_block_cnn
-from stages.training import summary
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from benchmarks import accuracy, child, machine, picture, runs, scratch
-from stages.reporting import figures
+from stages.figures import canvas
 from stages.running import errors
 from tests import measured, sandbox
 
@@ -136,7 +136,7 @@ def drawn(tmp_path):
         [*picture.reproduced(reproduced), *picture.PUBLISHED],
         picture.machines(reproduced),
     )
-    figures.save(figure, tmp_path / "accuracy.png")
+    canvas.save(figure, tmp_path / "accuracy.png")
     return figure
 
 

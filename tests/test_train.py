@@ -10,9 +10,10 @@ import pytest
 
 from stages import train
 from stages.inputs import tfrecord
+from stages.layers import processor
 from stages.models import transfer
 from stages.running import errors, outputs, paramfile
-from stages.training import loop, processor
+from stages.training import loop
 from tests import precisions, rounding, tiny
 
 is_held_back = processor.is_held_back()

@@ -9,9 +9,11 @@ import pytest
 from keras.src.utils import file_utils
 
 from stages import train
+from stages.classifier import saving, stock_layers
+from stages.layers import processor
 from stages.models import transfer
 from stages.running import errors
-from stages.training import loop, portable, processor, saving
+from stages.training import loop
 from tests import precisions
 
 SIZE = 32
@@ -182,7 +184,7 @@ def test_a_trained_model_is_the_same_file_twice_and_gives_the_same_in_another_pr
     manifest = {"normalization": {"mean": [0.0] * 3, "std": [1.0] * 3}, "image_shape": (8, 8, 3)}
     _, _, classifier = train._with_pixels_in(network, manifest, test_time_views=1)
     for name in ("model.keras", "again.keras"):
-        saving.save(portable.with_stock_layers(classifier), tmp_path / name)
+        saving.save(stock_layers.with_stock_layers(classifier), tmp_path / name)
     assert (tmp_path / "model.keras").read_bytes() == (tmp_path / "again.keras").read_bytes()
     pixels = images(4).astype(np.uint8)
     np.save(tmp_path / "pixels.npy", pixels)

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from stages.training import xla
+from stages.layers import xla
 
 
 def test_only_what_is_traced_for_xla_knows_it():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import batch_norm, processor
+from stages.layers import batch_norm, processor
 from tests import rounding
 
 SHAPE = (8, 5, 4, 3)

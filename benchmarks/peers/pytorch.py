@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from benchmarks import peer
-from stages.training import hardware, processor
+from stages.layers import processor
+from stages.training import hardware
 
 BATCH_SIZE = 128
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stages.explaining import layers
+from stages.layers import find
 
 
 def feature_maps(
@@ -26,8 +26,8 @@ def feature_maps(
         Per layer its name above its output's size, and float32 [n, h, w, c] of a convolution or
         pooling, [n, units] or [n, ..., units] of a dense layer.
     """
-    chosen = layers.of_kind(model, layers.CONVOLUTIONS + layers.POOLINGS)
-    chosen = _spread(chosen or layers.of_kind(model, layers.DENSE), most_layers)
+    chosen = find.of_kind(model, find.CONVOLUTIONS + find.POOLINGS)
+    chosen = _spread(chosen or find.of_kind(model, find.DENSE), most_layers)
     with _recorded(chosen, channels) as outputs:
         model(images, training=False)
     return [

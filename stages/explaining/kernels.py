@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from stages.explaining import layers
+from stages.layers import find
 
 
 class Kernels(NamedTuple):
@@ -28,11 +28,11 @@ def first(model: keras.Model) -> Kernels | None:
     Returns:
         None if there is neither.
     """
-    convolutions = layers.of_kind(model, layers.CONVOLUTIONS)
+    convolutions = find.of_kind(model, find.CONVOLUTIONS)
     if convolutions:
         return Kernels(convolutions[0].name, _of_convolution(convolutions[0]))
     shape = model.input_shape[1:]
-    for dense in layers.of_kind(model, layers.DENSE)[:1]:
+    for dense in find.of_kind(model, find.DENSE)[:1]:
         kernel = _numpy(dense.kernel)
         if len(kernel) == math.prod(shape):
             return Kernels(dense.name, kernel.T.reshape(-1, *shape))

@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import pydantic
 
+from stages.layers import activation, batch_norm, convolution, max_pooling
 from stages.running import errors, paramfile
-from stages.training import batch_norm, convolution_gradient, max_pooling, smooth_activation
 
 PATCH = 2  # height and width in pixels of the whitened patches
 WHITENING = "whitening"  # the layer's name
@@ -61,7 +61,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
         raise errors.too_small(model, smallest, image_shape, "give train.model.widths fewer entries,")
     inputs = keras.Input(image_shape, name="images")
     filters = 2 * PATCH * PATCH * image_shape[-1]
-    whitening = convolution_gradient.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
+    whitening = convolution.Conv2D(filters, PATCH, use_bias=options.whitening_bias, name=WHITENING)
     x = whitening(inputs)
     whitening.kernel.trainable = not options.whiten
     x = _activated(x, options)
@@ -146,7 +146,7 @@ def _group(x: keras.KerasTensor, width: int, options: Options) -> keras.KerasTen
 
 def _convolution(width: int) -> keras.layers.Layer:
     uniform = keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
-    return convolution_gradient.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=uniform)
+    return convolution.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=uniform)
 
 
 def _normalized(x: keras.KerasTensor, options: Options) -> keras.KerasTensor:
@@ -155,4 +155,4 @@ def _normalized(x: keras.KerasTensor, options: Options) -> keras.KerasTensor:
 
 
 def _activated(x: keras.KerasTensor, options: Options) -> keras.KerasTensor:
-    return smooth_activation.Activation(options.activation)(x)
+    return activation.Activation(options.activation)(x)

@@ -11,8 +11,8 @@ from typing import Annotated
 import keras
 import pydantic
 
+from stages.layers import conv_relu_pool, dropout
 from stages.running import errors, paramfile
-from stages.training import dropout, pooled_activation
 
 Count = Annotated[int, pydantic.Field(ge=1)]
 
@@ -51,8 +51,8 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
-        x = pooled_activation.Conv2D(count, options.kernel_size)(x)
-        x = pooled_activation.MaxPooling2D(2)(x)
+        x = conv_relu_pool.Conv2D(count, options.kernel_size)(x)
+        x = conv_relu_pool.MaxPooling2D(2)(x)
         x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     for count in options.units:

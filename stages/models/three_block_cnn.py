@@ -9,8 +9,8 @@ from typing import Annotated
 import keras
 import pydantic
 
+from stages.layers import batch_norm, conv_relu_pool, convolution, dropout
 from stages.running import errors, paramfile
-from stages.training import batch_norm, convolution_gradient, dropout, pooled_activation
 
 
 class Options(paramfile.Section):
@@ -45,10 +45,10 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
-        x = convolution_gradient.Conv2D(count, 3, padding="same", activation="relu")(x)
+        x = convolution.Conv2D(count, 3, padding="same", activation="relu")(x)
         x = batch_norm.BatchNormalization(momentum=options.batch_norm_momentum)(x)
-        x = pooled_activation.Conv2D(count, 3)(x)
-        x = pooled_activation.MaxPooling2D(2)(x)
+        x = conv_relu_pool.Conv2D(count, 3)(x)
+        x = conv_relu_pool.MaxPooling2D(2)(x)
         x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     logits = keras.layers.Dense(num_classes, dtype="float32")(x)

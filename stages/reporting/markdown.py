@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from stages.reporting import ellipsis
+from stages.running import ellipsis
 
 PLAIN = re.compile(r"[\w./:+,=()%'\[\]{}-]+( [\w./:+,=()%'\[\]{}-]+)*")
 OPEN_ROWS = 20  # a longer table is folded

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stages.layers import processor
 from stages.running import errors
-from stages.training import processor
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stages.layers import xla
 from stages.running import errors, progress
-from stages.training import xla
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
 # Operation by operation; a step compiled by XLA, which with several replicas is not; an epoch.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 import pydantic
 
-from stages.explaining import layers
+from stages.layers import find
 from stages.running import paramfile
 from stages.training import muon
 
@@ -72,5 +72,5 @@ def _scales(options: Options, network: keras.Model) -> dict[str, float]:
     """Learning rate by variable path, relative to the schedule's."""
     vectors = [variable for variable in network.trainable_variables if len(variable.shape) == 1]
     scales = {variable.path: options.bias_scale for variable in vectors}
-    head = layers.of_kind(network, layers.DENSE)[-1]
+    head = find.of_kind(network, find.DENSE)[-1]
     return scales | {head.kernel.path: options.head_scale}

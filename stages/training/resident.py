@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from stages.inputs import tfrecord
-from stages.training import loop, xla
+from stages.layers import xla
+from stages.training import loop
 
 LARGEST = 2 * 2**30  # bytes of training images up to which a GPU is taken to have room for them
 STEPS = 500  # of one call; progress is shown, and the loss looked at, after each

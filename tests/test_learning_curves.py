@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.legend import Legend
 
-from stages.reporting import curves, figures
+from stages.figures import canvas, learning_curves
 
 HISTORY = pd.DataFrame(
     {
@@ -46,14 +46,14 @@ def lines(axes):
 )
 def test_the_last_crossing_is_found_between_epochs(training, validation, expected):
     epochs = np.arange(1, len(training) + 1)
-    found = curves.last_crossing(epochs, np.array(training, float), np.array(validation, float))
+    found = learning_curves.last_crossing(epochs, np.array(training, float), np.array(validation, float))
     assert found == (expected if expected is None else pytest.approx(expected))
-    swapped = curves.last_crossing(epochs, np.array(validation, float), np.array(training, float))
+    swapped = learning_curves.last_crossing(epochs, np.array(validation, float), np.array(training, float))
     assert swapped == (expected if expected is None else pytest.approx(expected))
 
 
 def test_training_and_validation_are_drawn_by_epoch():
-    loss, accuracy = curves.figure(HISTORY).axes
+    loss, accuracy = learning_curves.figure(HISTORY).axes
     epochs = [1, 2, 3]
     assert lines(loss)["training"] == (epochs, [3.0, 2.0, 1.0])
     assert lines(loss)["validation"] == (epochs, [2.5, 1.5, 1.7])
@@ -64,7 +64,7 @@ def test_training_and_validation_are_drawn_by_epoch():
 
 
 def test_the_crossing_and_its_numbers_are_shown_where_there_is_one():
-    loss, accuracy = curves.figure(HISTORY).axes
+    loss, accuracy = learning_curves.figure(HISTORY).axes
     (crossing,) = [numbers for label, numbers in lines(loss).items() if "cross" in label]
     assert crossing[0] == pytest.approx([2 + 0.5 / 1.2] * 2)
     assert [text.get_text() for text in loss.texts] == ["epoch 2.4\n1.583"]
@@ -72,7 +72,7 @@ def test_the_crossing_and_its_numbers_are_shown_where_there_is_one():
 
 
 def test_the_best_validation_is_marked_and_told():
-    loss, accuracy = curves.figure(HISTORY).axes
+    loss, accuracy = learning_curves.figure(HISTORY).axes
     assert lines(loss)["best validation"] == ([2], [1.5])
     assert lines(accuracy)["best validation"] == ([2], [0.3])
     assert loss.get_title() == "Loss\nbest validation: 1.5 at epoch 2"
@@ -80,7 +80,7 @@ def test_the_best_validation_is_marked_and_told():
 
 
 def test_one_legend_names_every_kind_of_line_once():
-    (legend,) = curves.figure(MORE).findobj(Legend)
+    (legend,) = learning_curves.figure(MORE).findobj(Legend)
     assert [text.get_text() for text in legend.get_texts()] == [
         "training",
         "validation",
@@ -90,20 +90,20 @@ def test_one_legend_names_every_kind_of_line_once():
 
 
 def test_precision_and_recall_are_drawn_where_there_are_such_columns():
-    titles = [axes.get_title().split("\n")[0] for axes in curves.figure(MORE).axes]
+    titles = [axes.get_title().split("\n")[0] for axes in learning_curves.figure(MORE).axes]
     assert titles == ["Loss", "Accuracy", "Precision", "Recall"]
-    *_, recall, blank = curves.figure(MORE.drop(columns=["precision", "val_precision"])).axes
+    *_, recall, blank = learning_curves.figure(MORE.drop(columns=["precision", "val_precision"])).axes
     assert recall.get_title().startswith("Recall") and not blank.axison
 
 
 def test_without_validation_training_stands_alone():
-    for axes in curves.figure(HISTORY.drop(columns=["val_loss", "val_accuracy"])).axes:
+    for axes in learning_curves.figure(HISTORY.drop(columns=["val_loss", "val_accuracy"])).axes:
         assert list(lines(axes)) == ["training"] and "\n" not in axes.get_title()
 
 
 def test_one_epoch_can_be_drawn(tmp_path):
-    figure = curves.figure(HISTORY[:1])
-    figures.save(figure, tmp_path / "figure.png")
+    figure = learning_curves.figure(HISTORY[:1])
+    canvas.save(figure, tmp_path / "figure.png")
     (tick,) = [tick for tick in figure.axes[0].get_xticks() if 0.9 < tick < 1.1]
     assert tick == 1
 
@@ -111,8 +111,8 @@ def test_one_epoch_can_be_drawn(tmp_path):
 @pytest.mark.parametrize("rows", [slice(None), slice(None, None, -1)])
 def test_the_numbers_of_the_crossing_do_not_cover_the_curves(rows, tmp_path):
     history = MORE.assign(**{name: MORE[name][rows].to_numpy() for name in ("loss", "val_loss")})
-    figure = curves.figure(history)
-    figures.save(figure, tmp_path / "figure.png")
+    figure = learning_curves.figure(history)
+    canvas.save(figure, tmp_path / "figure.png")
     loss = figure.axes[0]
     box = loss.texts[0].get_window_extent()
     for line in loss.lines[:2]:
@@ -123,5 +123,5 @@ def test_the_numbers_of_the_crossing_do_not_cover_the_curves(rows, tmp_path):
 
 def test_equal_histories_are_equal_files(tmp_path):
     for name in ("one.png", "other.png"):
-        figures.save(curves.figure(MORE), tmp_path / name)
+        canvas.save(learning_curves.figure(MORE), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()

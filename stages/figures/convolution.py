@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import signal
 
-from stages.reporting import figures
+from stages.figures import canvas
 
 FILTERS = {
     "Vertical lines": np.array([[-1, 2, -1]] * 3),
@@ -27,14 +27,14 @@ def figure(image: np.ndarray, name: str) -> Figure:
     """
     pixels = grey(image)
     if min(pixels.shape) < SMALLEST:
-        return figures.note(
+        return canvas.note(
             f"Images of {_size(pixels)} pixels are too small for a 3 x 3 convolution and a 2 x 2 pooling."
         )
     drawn = Figure(figsize=(11, 5.6), layout="constrained")
     drawn.suptitle("What a convolution and a pooling do to a test image")
     grid = drawn.add_gridspec(len(FILTERS), 4, width_ratios=[1.3, 0.7, 1, 1])
     whole = drawn.add_subplot(grid[:, 0])
-    (shown,) = figures.names([name], 30)
+    (shown,) = canvas.names([name], 30)
     _draw(whole, pixels, f"{shown}, in grey\n{_size(pixels)}", 255)
     for row, (title, kernel) in enumerate(FILTERS.items()):
         found = convolve(pixels, kernel)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stages.reporting import figures, mosaic
+from stages.figures import canvas, mosaic
 
 CELL = 1.4  # inches
 STRIP = 32  # dense units side by side, before the strip goes on below
@@ -38,13 +38,13 @@ def figure(
     drawn.suptitle("Test images on their way through the network\nbright: a high value", fontsize=11)
     ratios = [1] * (columns - 1) + [1.6]
     axes = drawn.subplots(len(images), columns, squeeze=False, width_ratios=ratios)
-    beside, within = figures.names(classes, 16), figures.names(classes, 18)
+    beside, within = canvas.names(classes, 16), canvas.names(classes, 18)
     for row, (image, label) in enumerate(zip(images, actual, strict=True)):
-        figures.show(axes[row, 0], image)
+        canvas.show(axes[row, 0], image)
         axes[row, 0].set_ylabel(beside[label], fontsize=9)
         _draw_probabilities(axes[row, -1], probabilities[row], label, within)
     for column, (title, values) in enumerate(layers, start=1):
-        axes[0, column].set_title("\n".join(map(figures.plain, title.split("\n"))), fontsize=8)
+        axes[0, column].set_title("\n".join(map(canvas.plain, title.split("\n"))), fontsize=8)
         for row, picture in enumerate(_pictures(values)):
             maps = values.ndim == 4
             axes[row, column].imshow(picture, vmin=0, vmax=1, aspect="equal" if maps else "auto")
@@ -82,7 +82,7 @@ def _draw_probabilities(axes: Axes, shares: np.ndarray, actual: int, names: Sequ
     """Bars of the likeliest classes: green the actual one, red one that is taken for it."""
     order = np.argsort(-shares, kind="stable")[:LIKELIEST]
     for place, label in enumerate(order):
-        colour = figures.RIGHT if label == actual else figures.WRONG if place == 0 else "grey"
+        colour = canvas.RIGHT if label == actual else canvas.WRONG if place == 0 else "grey"
         axes.barh(place, shares[label], color=colour, alpha=0.35)
         axes.text(0.03, place, f"{shares[label]:.0%} {names[label]}", va="center", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(LIKELIEST - 0.5, -0.5), xticks=[], yticks=[])

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-from stages.reporting import figures, results
+from stages.figures import canvas
+from stages.review import results
 
 NAME_LENGTH = 24  # characters of a class's name
 
@@ -60,11 +61,11 @@ def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str
     counts = confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     display = ConfusionMatrixDisplay(shares)
-    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= figures.NUMBERED_CLASSES)
+    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= canvas.NUMBERED_CLASSES)
     if display.text_ is not None:
         for text, count in zip(display.text_.flat, counts.flat, strict=True):
             text.set_text(str(count))
     axes.set(xlabel="predicted", ylabel="actual")
-    shown = figures.names(names, NAME_LENGTH)
+    shown = canvas.names(names, NAME_LENGTH)
     axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), shown)

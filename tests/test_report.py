@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from ruamel.yaml import YAML
 
-from stages.reporting import pull_request
+from stages.review import report as report_command
 
 PROJECT = Path(__file__).parents[1]
 PIPELINE: dict = {
@@ -132,7 +132,7 @@ def report(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["report", *arguments])
         with pytest.raises(SystemExit) as ended:
-            pull_request.main()
+            report_command.main()
         said = capsys.readouterr()
         return ended.value.code, said.out, said.err
 
@@ -243,7 +243,7 @@ def test_the_report_repeats_in_another_process(project):
     project.write("reports/metrics.json", json.dumps(metrics | {"loss": 0.1, "parameters": 5}))
     project.dump("params.yaml", {**PARAMS, "train": {"epochs": 3, "seed": 1, "batch": 8, "rate": 0.1}})
     project.commit("many differences")
-    command = [sys.executable, "-m", "stages.reporting.pull_request", "--base", "main"]
+    command = [sys.executable, "-m", "stages.review.report", "--base", "main"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)}
     first, second = (
         subprocess.run(command, env=environment | {"PYTHONHASHSEED": seed}, capture_output=True, text=True)
@@ -590,7 +590,7 @@ def test_bad_usage_has_the_status_of_bad_input(project, report, arguments):
 
 def test_the_command_line_is_a_module(project):
     done = subprocess.run(
-        [sys.executable, "-m", "stages.reporting.pull_request", "--base", "main", "--min-accuracy", "0.9"],
+        [sys.executable, "-m", "stages.review.report", "--base", "main", "--min-accuracy", "0.9"],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "cp1252"},
         capture_output=True,
         encoding="utf-8",

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from stages.training import replicas
+from stages.layers import replicas
 
 STEPS = 256  # a byte's values; a rate is rounded to so many parts
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from stages.training import convolution_gradient, max_pooling
+from stages.layers import convolution, max_pooling
 
 
-class Conv2D(convolution_gradient.Conv2D):
+class Conv2D(convolution.Conv2D):
     """Keras's convolution with ReLU, which it leaves to the `MaxPooling2D` that has to follow."""
 
     def __init__(self, *arguments: Any, **options: Any):

@@ -1,6 +1,6 @@
 """Say whether dvc.lock and reports/ are what this code and these params give; needs no data.
 
-    python -m stages.reporting.freshness
+    python -m stages.review.freshness
 
 Exits with status 1 and names the stale stages and what differs in each.
 """
@@ -8,7 +8,7 @@ Exits with status 1 and names the stale stages and what differs in each.
 import sys
 from pathlib import Path
 
-from stages.reporting import lockfile, revisions
+from stages.review import lockfile, revisions
 from stages.running import errors, output
 
 

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from stages.training import batch_norm, convolution_gradient, portable
+from stages.classifier import stock_layers
+from stages.layers import batch_norm, convolution
 from tests import rounding
 
 
@@ -12,7 +13,7 @@ def network():
     inner = keras.Sequential(
         [
             keras.Input((6, 6, 2)),
-            convolution_gradient.Conv2D(3, 3),
+            convolution.Conv2D(3, 3),
             batch_norm.BatchNormalization(momentum=0.5, epsilon=1e-2),
             keras.layers.ReLU(),
         ],
@@ -37,7 +38,7 @@ def test_the_stock_layers_take_over_with_weights_and_settings():
     inputs, *others = np.random.default_rng(0).normal(2, 3, (3, 4, 6, 6, 2)).astype(np.float32)
     for each in others:
         model(each, training=True)
-    stock = portable.with_stock_layers(model)
+    stock = stock_layers.with_stock_layers(model)
     for training in (False, True):
         np.testing.assert_allclose(
             stock(inputs, training=training), model(inputs, training=training), atol=BOUND
@@ -48,12 +49,12 @@ def test_the_stock_layers_take_over_with_weights_and_settings():
 
 def test_the_stock_model_consists_of_layers_of_keras_alone_and_leaves_the_other_as_it_is():
     model = network()
-    stock = portable.with_stock_layers(model)
+    stock = stock_layers.with_stock_layers(model)
     assert {type(layer).__module__.split(".")[0] for layer in layers_of(stock)} == {"keras"}
     assert [type(layer).__name__ for layer in layers_of(stock)] == [
         type(layer).__name__ for layer in layers_of(model)
     ]
-    own = (batch_norm.BatchNormalization, convolution_gradient.Conv2D)
+    own = (batch_norm.BatchNormalization, convolution.Conv2D)
     assert len([layer for layer in layers_of(model) if isinstance(layer, own)]) == 3
 
 
@@ -67,7 +68,7 @@ class Doubled(keras.Model):
 def test_a_model_of_another_class_becomes_a_plain_one_with_its_name_and_weights():
     inputs = keras.Input((3,))
     inner = Doubled(inputs, keras.layers.Dense(2)(inputs), name="inner")
-    stock = portable.with_stock_layers(keras.Model(inputs, inner(inputs)))
+    stock = stock_layers.with_stock_layers(keras.Model(inputs, inner(inputs)))
     plain = stock.get_layer("inner")
     assert type(plain) is type(stock)
     for found, expected in zip(plain.get_weights(), inner.get_weights(), strict=True):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.reporting import revisions
+from stages.review import revisions
 from stages.running import errors
 
 METRICS, PREDICTIONS = "reports/metrics.json", "reports/predictions.csv"

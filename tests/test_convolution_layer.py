@@ -5,23 +5,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import convolution_gradient
+from stages.layers import convolution
 from tests import precisions, rounding
 
 FILTERS = 112
 OPTIONS = {"filters": FILTERS, "kernel_size": 3, "bias_initializer": "random_normal"}
 CASES = [
-    ((6, 7, 7, 104), "same", convolution_gradient.by_matrix_products),
-    ((6, 3, 3, 104), "same", convolution_gradient.by_matrix_products),
-    ((6, 1, 1, 104), "same", convolution_gradient.by_matrix_products),
-    ((6, 2, 5, 104), "same", convolution_gradient.by_matrix_products),
-    ((6, 6, 6, 64), "same", convolution_gradient.by_matrix_products),
-    ((6, 7, 6, 104), "valid", convolution_gradient.by_matrix_products),
-    ((6, 3, 3, 104), "valid", convolution_gradient.by_matrix_products),
+    ((6, 7, 7, 104), "same", convolution.by_matrix_products),
+    ((6, 3, 3, 104), "same", convolution.by_matrix_products),
+    ((6, 1, 1, 104), "same", convolution.by_matrix_products),
+    ((6, 2, 5, 104), "same", convolution.by_matrix_products),
+    ((6, 6, 6, 64), "same", convolution.by_matrix_products),
+    ((6, 7, 6, 104), "valid", convolution.by_matrix_products),
+    ((6, 3, 3, 104), "valid", convolution.by_matrix_products),
     ((6, 7, 7, 50), "same", None),
     ((6, 15, 15, 104), "same", None),
-    ((205, 9, 10, 4), "same", convolution_gradient.in_pieces),
-    ((399, 10, 9, 4), "valid", convolution_gradient.in_pieces),
+    ((205, 9, 10, 4), "same", convolution.in_pieces),
+    ((399, 10, 9, 4), "valid", convolution.in_pieces),
 ]
 
 
@@ -54,9 +54,7 @@ def assert_same(mine, its, inputs, upstream):
 @pytest.mark.parametrize(("shape", "padding", "gradient"), CASES)
 def test_outputs_and_gradients_are_those_of_keras(shape, padding, gradient, monkeypatch):
     inputs = normal(shape)
-    mine, its = (
-        kind(**OPTIONS, padding=padding) for kind in (convolution_gradient.Conv2D, keras.layers.Conv2D)
-    )
+    mine, its = (kind(**OPTIONS, padding=padding) for kind in (convolution.Conv2D, keras.layers.Conv2D))
     upstream = normal(its(inputs).shape, seed=1)
     mine(inputs)
     mine.set_weights(its.get_weights())
@@ -75,7 +73,7 @@ def sparse(shape, seed, share):
 @pytest.mark.parametrize(("shape", "padding", "gradient"), CASES)
 def test_in_bfloat16_whole_numbers_have_exact_gradients(shape, padding, gradient):
     # bfloat16 holds whole numbers up to 256, so nothing is rounded, whatever it is added up in.
-    mine = convolution_gradient.Conv2D(FILTERS, 3, padding=padding, dtype="mixed_bfloat16")
+    mine = convolution.Conv2D(FILTERS, 3, padding=padding, dtype="mixed_bfloat16")
     its = keras.layers.Conv2D(FILTERS, 3, padding=padding)
     inputs = sparse(shape, 0, 0.2)
     outputs = its(inputs)
@@ -96,7 +94,7 @@ def test_in_bfloat16_whole_numbers_have_exact_gradients(shape, padding, gradient
 
 @pytest.mark.parametrize("shape", [(6, 7, 7, 104), (205, 9, 10, 4)])
 def test_in_float32_the_gradient_is_left_to_onednn(shape):
-    layer = convolution_gradient.Conv2D(FILTERS, 3)
+    layer = convolution.Conv2D(FILTERS, 3)
     layer.build(shape)
     assert layer._own_gradient(tf.zeros(shape), tf.convert_to_tensor(layer.kernel)) is None
 
@@ -112,9 +110,7 @@ def test_in_float32_the_gradient_is_left_to_onednn(shape):
 )
 def test_other_convolutions_are_keras_own(options):
     inputs = normal((3, 7, 7, 416))
-    mine, its = (
-        kind(filters=FILTERS, **options) for kind in (convolution_gradient.Conv2D, keras.layers.Conv2D)
-    )
+    mine, its = (kind(filters=FILTERS, **options) for kind in (convolution.Conv2D, keras.layers.Conv2D))
     upstream = normal(its(inputs).shape, seed=1)
     mine(inputs)
     mine.set_weights(its.get_weights())
@@ -124,7 +120,7 @@ def test_other_convolutions_are_keras_own(options):
 @precisions.needs_half
 def test_the_gradient_of_a_bias_is_right_in_bfloat16():
     upstream = tf.cast(normal((100, 31, 31, 8)), tf.bfloat16)
-    layer = convolution_gradient.Conv2D(8, 1, dtype="mixed_bfloat16")
+    layer = convolution.Conv2D(8, 1, dtype="mixed_bfloat16")
     layer.build(upstream.shape)
     with tf.GradientTape() as tape:
         outputs = layer(upstream)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from stages.training import processor, replicas, xla, xla_batch_norm
+from stages.layers import processor, replicas, xla, xla_batch_norm
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from stages.reporting import figures, mosaic
+from stages.figures import canvas, mosaic
 
 MOST = 64  # filters shown
 COLUMNS = 8
@@ -30,7 +30,7 @@ def figure(layer: str, filters: np.ndarray) -> Figure:
     size = " x ".join(map(str, filters.shape[1:]))
     drawn = Figure(figsize=(max(0.9 * columns, 5), 0.9 * rows + 0.7), layout="constrained")
     axes = drawn.subplots()
-    axes.set_title(f"{number} filters of {figures.plain(layer)}\n{size}; {meaning}", fontsize=10)
+    axes.set_title(f"{number} filters of {canvas.plain(layer)}\n{size}; {meaning}", fontsize=10)
     axes.imshow(**_picture(shown, columns, signed))
     axes.set_axis_off()
     return drawn

@@ -5,8 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from stages.explaining import layers
-from stages.training import xla
+from stages.layers import find, xla
 
 
 class MaxPooling2D(keras.layers.MaxPooling2D):
@@ -33,7 +32,7 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
 
 def is_refused(network: keras.Model) -> bool:
     """Whether a network has a max-pooling that XLA does not compile with determinism."""
-    poolings = layers.of_kind(network, (keras.layers.MaxPooling2D,))
+    poolings = find.of_kind(network, (keras.layers.MaxPooling2D,))
     return any(not getattr(pooling, "is_of_slices", False) for pooling in poolings)
 
 

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from dvc.repo import Repo
 
-from stages.reporting import figures, lockfile, markdown, results, revisions, sections, side_by_side
+from stages.figures import canvas
+from stages.reporting import markdown
+from stages.review import lockfile, results, revisions, sections, side_by_side
 from stages.running import errors, output, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
@@ -39,7 +41,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m stages.reporting.pull_request", epilog=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m stages.review.report", epilog=__doc__)
     parser.add_argument(
         "--base", required=True, type=_revision, help="what to compare with: any Git revision or experiment"
     )
@@ -133,7 +135,7 @@ def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tupl
         if arguments.picture:
             drawn = {"head": head} if base is None else {"base": base, "head": head}
             with outputs.file(arguments.picture) as partial:
-                figures.save(side_by_side.draw(drawn), partial)
+                canvas.save(side_by_side.draw(drawn), partial)
             file = arguments.picture.as_posix()
             parts.append(sections.picture(file, arguments.picture_url, arguments.picture_link))
     return markdown.document(parts), objections

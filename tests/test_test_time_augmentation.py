@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from stages.training import views
+from stages.classifier import test_time_augmentation
 from tests import rounding
 
 SHAPE = (5, 6, 2)
@@ -23,7 +23,7 @@ def flat(inputs):
 
 def looking(network, count):
     inputs = keras.Input(SHAPE)
-    return keras.Model(inputs, views.logits(network, inputs, count))
+    return keras.Model(inputs, test_time_augmentation.logits(network, inputs, count))
 
 
 # Sums over the pixels of an image, weighted by normal numbers, and means of six of them.

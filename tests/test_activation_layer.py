@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import portable, smooth_activation
+from stages.classifier import stock_layers
+from stages.layers import activation
 from tests import precisions, rounding
 
 # Computed in float32 by some ten operations, then rounded to the layer's precision; so are the inputs, and
@@ -29,7 +30,7 @@ def outputs_and_gradient(layer):
 @pytest.mark.parametrize("policy", precisions.ALL)
 @pytest.mark.parametrize("name", ["silu", "gelu", "relu"])
 def test_outputs_and_gradients_are_those_of_keras_in_full_precision(name, policy):
-    found = outputs_and_gradient(smooth_activation.Activation(name, dtype=policy))
+    found = outputs_and_gradient(activation.Activation(name, dtype=policy))
     expected = outputs_and_gradient(keras.layers.Activation(name))
     for mine, its in zip(found, expected, strict=True):
         assert mine.dtype == policy.removeprefix("mixed_")
@@ -40,7 +41,7 @@ def test_outputs_and_gradients_are_those_of_keras_in_full_precision(name, policy
 
 @pytest.mark.parametrize("name", ["silu", "gelu"])
 def test_far_from_zero_values_and_gradients_stay_finite(name):
-    layer, inputs = smooth_activation.Activation(name), tf.constant([-60.0, -20.0, 20.0, 60.0])
+    layer, inputs = activation.Activation(name), tf.constant([-60.0, -20.0, 20.0, 60.0])
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = layer(inputs)
@@ -51,9 +52,9 @@ def test_far_from_zero_values_and_gradients_stay_finite(name):
 
 def test_a_model_of_it_takes_batches_of_any_size_and_is_saved_in_keras_layers():
     inputs = keras.Input((4, 3, 2))
-    model = keras.Model(inputs, smooth_activation.Activation("gelu")(inputs))
+    model = keras.Model(inputs, activation.Activation("gelu")(inputs))
     assert model.output_shape == (None, 4, 3, 2)
-    stock = portable.with_stock_layers(model)
+    stock = stock_layers.with_stock_layers(model)
     assert type(stock.layers[1]) is keras.layers.Activation
     for count in (1, 5):
         bound = rounding.of_steps(10, np.abs(VALUES).max())

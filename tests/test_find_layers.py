@@ -2,7 +2,7 @@
 
 import keras
 
-from stages.explaining import layers
+from stages.layers import find
 from tests import tiny
 
 L = keras.layers
@@ -11,7 +11,7 @@ L = keras.layers
 def test_layers_of_a_kind_stand_in_the_order_of_the_model():
     inside = keras.Sequential([L.DepthwiseConv2D(1, name="b"), L.MaxPooling2D(2, name="c")])
     model = tiny.nested_model(L.Conv2D(2, 1, name="a"), L.ReLU(), inside, L.SeparableConv2D(2, 1, name="d"))
-    names = [layer.name for layer in layers.of_kind(model, layers.CONVOLUTIONS + layers.POOLINGS)]
+    names = [layer.name for layer in find.of_kind(model, find.CONVOLUTIONS + find.POOLINGS)]
     assert names == ["a", "b", "c", "d"]
-    assert [layer.name for layer in layers.of_kind(model, layers.DENSE)] == ["logits"]
-    assert layers.of_kind(model, (L.Embedding,)) == []
+    assert [layer.name for layer in find.of_kind(model, find.DENSE)] == ["logits"]
+    assert find.of_kind(model, (L.Embedding,)) == []

@@ -13,7 +13,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from stages.reporting import ellipsis, fonts, mosaic
+from stages.figures import fonts, mosaic
+from stages.running import ellipsis
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale

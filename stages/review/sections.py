@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.reporting import comparison, markdown, results, wilson
+from stages.reporting import markdown, wilson
+from stages.review import comparison, results
 
 MOST_PAIRS = 10
 VERDICTS = {

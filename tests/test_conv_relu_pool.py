@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages.training import pooled_activation, portable
+from stages.classifier import stock_layers
+from stages.layers import conv_relu_pool
 from tests import rounding
 
 
 def network(kind, use_bias):
     inputs = keras.Input((9, 8, 3))
-    options = {} if kind is pooled_activation else {"activation": "relu"}
+    options = {} if kind is conv_relu_pool else {"activation": "relu"}
     x = kind.Conv2D(5, 3, use_bias=use_bias, bias_initializer="random_normal", **options)(inputs)
     return keras.Model(inputs, kind.MaxPooling2D(2)(x))
 
@@ -25,7 +26,7 @@ def outputs_and_gradients(model, images):
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_outputs_and_gradients_are_those_of_keras(use_bias):
-    mine, its = network(pooled_activation, use_bias), network(keras.layers, use_bias)
+    mine, its = network(conv_relu_pool, use_bias), network(keras.layers, use_bias)
     mine.set_weights(its.get_weights())
     images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
     found, expected = (outputs_and_gradients(model, images) for model in (mine, its))
@@ -37,8 +38,8 @@ def test_outputs_and_gradients_are_those_of_keras(use_bias):
 
 
 def test_the_saved_model_is_the_same_in_keras_layers():
-    mine = network(pooled_activation, True)
-    stock = portable.with_stock_layers(mine)
+    mine = network(conv_relu_pool, True)
+    stock = stock_layers.with_stock_layers(mine)
     images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
     bound = rounding.of_sum(27, 27)
     np.testing.assert_allclose(stock(images), mine(images), rtol=0, atol=bound)
