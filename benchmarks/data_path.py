@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from ruamel.yaml import YAML
@@ -70,19 +69,19 @@ def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
         records.records(params, folder / "subset", folder / "records", folder / "figure.png")
         seconds.append(time.perf_counter() - began)
     built = count * params.views / statistics.median(seconds)
-    manifest = tfrecord.read_manifest(folder / "records/train")
-    read = [_reading_rate(folder / "records/train", manifest) for _ in range(REPEATS)]
+    split = tfrecord.Split(folder / "records/train")
+    read = [_reading_rate(split) for _ in range(REPEATS)]
     return [
         targets.Target("records stage, augmented", built, "at least", 50_000, "images/s"),
         targets.Target("reading in batches", statistics.median(read), "at least", 250_000, "images/s"),
     ]
 
 
-def _reading_rate(folder: Path, manifest: dict[str, Any]) -> float:
+def _reading_rate(split: tfrecord.Split) -> float:
     """An epoch for each view, as a training reads them."""
     began = time.perf_counter()
-    dataset = tfrecord.dataset(folder, manifest, READING_BATCH, range(manifest["views"]))
-    count = sum(len(labels) for _, labels, _ in tfrecord.batches(dataset, folder))
+    batches = split.batches(READING_BATCH, range(split.manifest.views))
+    count = sum(len(labels) for _, labels, _ in batches)
     return count / (time.perf_counter() - began)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.running import outputs
+from stages.inputs import arrays
 
 CLASSES = ["airplane", "automobile", "bird"]
 SHAPE = (32, 32, 3)
@@ -18,9 +18,7 @@ def write(folder: Path, count: int, other: int = len(CLASSES)) -> None:
     """
     generator = np.random.default_rng(0)
     for split, size in {"train": count, "val": other, "test": other}.items():
-        (folder / split).mkdir(parents=True)
-        np.save(folder / split / "images.npy", generator.integers(0, 256, (size, *SHAPE), np.uint8))
-        np.save(folder / split / "labels.npy", np.arange(size) % len(CLASSES))
-        np.save(folder / split / "positions.npy", np.arange(size))
-        manifest = {"classes": CLASSES, "image_shape": list(SHAPE), "count": size}
-        outputs.write_json(folder / split / "manifest.json", manifest)
+        images = generator.integers(0, 256, (size, *SHAPE), np.uint8)
+        manifest = arrays.Manifest(classes=CLASSES, count=size, image_shape=list(SHAPE))
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays.write(folder / split, manifest, images, np.arange(size) % len(CLASSES), np.arange(size))

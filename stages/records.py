@@ -4,19 +4,17 @@ Reads data/subset; writes data/records (a folder per split) and a figure of the 
 """
 
 import functools
-import math
 import os
-import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
 import tensorflow as tf
 
-from stages.figures import canvas
-from stages.inputs import allocator, augment, draws, normalize, tfrecord
+from stages.figures import canvas, training_images
+from stages.inputs import allocator, arrays, augment, draws, manifest, normalize, tfrecord
 from stages.running import command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
@@ -25,8 +23,6 @@ FIGURE_VIEWS = 4
 FIGURE_PIXELS = 160  # of height and width, at most, of an image in the figure
 LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
 PARALLEL = 8  # records being augmented at a time, at most
-# What NumPy raises for files that are no arrays.
-UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
 LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
@@ -47,87 +43,7 @@ class Params(paramfile.Section):
         return listed
 
 
-class Images:
-    """The images of one split, uint8 [N, H, W, C], read from their file when they are asked for.
-
-    A memory map would do the same, but what it has read counts as the process's memory, in the end
-    the whole file. Reading is as quick: 700,000 images/s of 32x32x3 from the system's cache.
-    """
-
-    def __init__(self, path: Path):
-        try:
-            self.file = path.open("rb", buffering=0)
-            np.lib.format.read_magic(self.file)
-            self.shape, in_fortran_order, dtype = np.lib.format.read_array_header_1_0(self.file)
-        except UNREADABLE as error:
-            raise _not_as_written(path, "an array of images", error) from error
-        if dtype != np.uint8 or in_fortran_order or len(self.shape) != 4:
-            raise _not_as_written(path, "uint8 [N, H, W, C] in C order", f"{dtype} of the shape {self.shape}")
-        self.first_byte = self.file.tell()
-        expected, found = self.first_byte + math.prod(self.shape), path.stat().st_size
-        if found != expected:
-            raise _not_as_written(path, f"{len(self):,} images in {expected:,} bytes", f"{found:,}")
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, places: np.ndarray) -> np.ndarray:
-        """Those at some places of the file: uint8 [n, H, W, C]."""
-        images = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for image, place in zip(images, places.tolist(), strict=True):
-            self.file.seek(self.first_byte + place * image.nbytes)
-            self.file.readinto(image)
-        return images
-
-
-class Subset(paramfile.Section):
-    """The manifest that the subset stage writes for a split."""
-
-    classes: list[str]
-    count: int = pydantic.Field(ge=0)
-    image_shape: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=3, max_length=3)
-
-
-class Arrays:
-    """One split as the subset stage wrote it, checked against its manifest; the images stay on disk.
-
-    Raises:
-        errors.BadInput: an array is missing, damaged, of another shape or type than its manifest says, a
-            label is of no class, or a position is there twice.
-    """
-
-    def __init__(self, folder: Path):
-        path = folder / "manifest.json"
-        self.manifest = paramfile.check(Subset, outputs.read_json(path), str(path)).model_dump()
-        self.labels = self._integers(folder / "labels.npy", len(self.manifest["classes"]))
-        self.positions = self._integers(folder / "positions.npy", None)
-        if len(np.unique(self.positions)) != len(self.positions):
-            raise _not_as_written(folder / "positions.npy", "each position once", "some twice")
-        self.images = Images(folder / "images.npy")
-        expected = (self.manifest["count"], *self.manifest["image_shape"])
-        if self.images.shape != expected:
-            raise _not_as_written(self.images.file.name, f"the shape {expected}", self.images.shape)
-
-    def _integers(self, path: Path, below: int | None) -> np.ndarray:
-        """Integers [N] from 0, up to a bound if there is one."""
-        try:
-            values = np.load(path)
-        except UNREADABLE as error:
-            raise _not_as_written(path, "an array", error) from error
-        if values.shape != (self.manifest["count"],) or values.dtype.kind not in "iu":
-            expected = f"{self.manifest['count']:,} integers"
-            raise _not_as_written(path, expected, f"{values.dtype} of the shape {values.shape}")
-        if len(values) and (values.min() < 0 or (below is not None and values.max() >= below)):
-            bound = "0 or more" if below is None else f"0 to {below - 1}"
-            raise _not_as_written(path, f"values of {bound}", f"{values.min()} to {values.max()}")
-        return values
-
-
-def _not_as_written(path: object, expected: str, received: object) -> errors.BadInput:
-    return errors.BadInput(f"{path}: expected {expected}, received {received}; rerun the subset stage")
-
-
-def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
+def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
     """Write `folder`/{train,val,test}: shards of records and a manifest, and the figure.
 
     Only the training split is augmented, `params.views` times; normalization is fitted on it alone.
@@ -139,7 +55,7 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
         OSError: the disk is full.
     """
     allocator.keep_freed_memory()
-    splits = {split: Arrays(arrays / split) for split in SPLITS}
+    splits = {split: arrays.Split(subset / split) for split in SPLITS}
     operations = augment.parse(params.augment)
     _require_space(folder, splits, params.views)
     constants = _fit(params.normalize, splits["train"])
@@ -153,10 +69,10 @@ def records(params: Params, arrays: Path, folder: Path, figure: Path) -> None:
     _draw(figure, splits["train"], operations, params.seed)
 
 
-def _require_space(folder: Path, splits: dict[str, Arrays], views: int) -> None:
+def _require_space(folder: Path, splits: dict[str, arrays.Split], views: int) -> None:
     """Say what the records will take before the first is written."""
-    shape = splits["train"].manifest["image_shape"]
-    if (size := tfrecord.image_bytes(shape)) > LARGEST_IMAGE:
+    shape = splits["train"].manifest.image_shape
+    if (size := manifest.image_bytes(shape)) > LARGEST_IMAGE:
         raise errors.BadInput(
             f"expected images of at most {LARGEST_IMAGE:,} bytes, received {size:,} ({shape}); set a smaller"
             " subset.image_size"
@@ -169,11 +85,11 @@ def _require_space(folder: Path, splits: dict[str, Arrays], views: int) -> None:
 
 def _images_per_record(wanted: int, image_shape: Sequence[int]) -> int:
     """At most so many that a record keeps to its bytes."""
-    return min(wanted, max(1, tfrecord.RECORD_BYTES // tfrecord.image_bytes(image_shape)))
+    return min(wanted, max(1, tfrecord.RECORD_BYTES // manifest.image_bytes(image_shape)))
 
 
-def _fit(method: str, train: Arrays) -> normalize.Constants:
-    places, shape = np.arange(len(train.images)), train.manifest["image_shape"]
+def _fit(method: str, train: arrays.Split) -> normalize.Constants:
+    places, shape = np.arange(len(train.images)), train.manifest.image_shape
     step = _images_per_record(len(places), shape)  # in memory at a time
     chunks = (train.images[places[i : i + step]] for i in range(0, len(places), max(1, step)))
     return normalize.METHODS[method](chunks, shape[-1])
@@ -181,14 +97,14 @@ def _fit(method: str, train: Arrays) -> normalize.Constants:
 
 def _write_split(
     folder: Path,
-    content: Arrays,
+    content: arrays.Split,
     params: Params,
     constants: normalize.Constants,
     operations: list[augment.Operation],
     is_train: bool,
 ) -> None:
     count, views = len(content.labels), params.views if is_train else 1
-    per_record = _images_per_record(params.images_per_record, content.manifest["image_shape"])
+    per_record = _images_per_record(params.images_per_record, content.manifest.image_shape)
     blocks = iter(_augmented_blocks(content, params.seed, per_record, operations, views, shuffle=is_train))
     per_view = -(-count // per_record)
     sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
@@ -197,8 +113,8 @@ def _write_split(
             for shard, size in enumerate(sizes):
                 path = folder / tfrecord.shard_name(view, shard)
                 tfrecord.write_shard(path, _serialized(blocks, size, bar))
-    manifest = {
-        **content.manifest,
+    values = {
+        **content.manifest.model_dump(),
         "augment": params.augment if is_train else [],
         "images_per_record": per_record,
         "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),
@@ -206,7 +122,7 @@ def _write_split(
         "shards": params.shards,
         "views": views,
     }
-    tfrecord.write_manifest(folder, manifest)
+    manifest.write(folder, values)
 
 
 def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar) -> Iterator[bytes]:
@@ -217,13 +133,18 @@ def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar)
 
 
 def _augmented_blocks(
-    content: Arrays, seed: int, size: int, operations: list[augment.Operation], views: int, shuffle: bool
+    content: arrays.Split,
+    seed: int,
+    size: int,
+    operations: list[augment.Operation],
+    views: int,
+    shuffle: bool,
 ) -> Iterator[tfrecord.Batch]:
     """Blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
     count = len(content.labels)
     per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)
-    shapes = [[None, *content.manifest["image_shape"]], [None], [None], [None, columns]]
+    shapes = [[None, *content.manifest.image_shape], [None], [None], [None, columns]]
 
     @functools.lru_cache(maxsize=1)
     def order(view: int) -> np.ndarray:
@@ -248,16 +169,16 @@ def _augmented_blocks(
     yield from tfrecord.untuned(blocks.prefetch(2)).as_numpy_iterator()
 
 
-def _draw(path: Path, train: Arrays, operations: list[augment.Operation], seed: int) -> None:
+def _draw(path: Path, train: arrays.Split, operations: list[augment.Operation], seed: int) -> None:
     """Show the first training images plain, and as the first views have them."""
     shown = np.arange(min(FIGURE_IMAGES, len(train.labels)))
-    step = -(-max(train.manifest["image_shape"][:2]) // FIGURE_PIXELS)
+    step = -(-max(train.manifest.image_shape[:2]) // FIGURE_PIXELS)
     rows = {"plain": train.images[shown]}
     for view in range(FIGURE_VIEWS if operations else 0):
         numbers = augment.draw(operations, seed, view, shown)
         rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
     rows = {name: images[:, ::step, ::step] for name, images in rows.items()}
-    drawn = canvas.training_images(rows, train.labels[shown].tolist(), train.manifest["classes"])
+    drawn = training_images.figure(rows, train.labels[shown].tolist(), train.manifest.classes)
     with outputs.file(path) as partial:
         canvas.save(drawn, partial)
 

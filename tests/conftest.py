@@ -85,7 +85,7 @@ def _with_manifest(folder: Path, dataset: str, algorithm: str) -> Path:
     files = {
         file.name: hashlib.new(algorithm, file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())
     }
-    manifest = json.dumps({"dataset": dataset, "files": files}, indent=2, sort_keys=True)
+    manifest = json.dumps({"dataset": dataset, "files": files, "plugin": dataset}, indent=2, sort_keys=True)
     (folder / "manifest.json").write_text(manifest + "\n")
     return folder
 

@@ -10,11 +10,16 @@ from stages.layers import conv_relu_pool
 from tests import rounding
 
 
-def network(kind, use_bias):
+def ours(use_bias):
     inputs = keras.Input((9, 8, 3))
-    options = {} if kind is conv_relu_pool else {"activation": "relu"}
-    x = kind.Conv2D(5, 3, use_bias=use_bias, bias_initializer="random_normal", **options)(inputs)
-    return keras.Model(inputs, kind.MaxPooling2D(2)(x))
+    options = {"use_bias": use_bias, "bias_initializer": "random_normal"}
+    return keras.Model(inputs, conv_relu_pool.conv_relu_pool(inputs, 5, 3, **options))
+
+
+def of_keras(use_bias):
+    inputs = keras.Input((9, 8, 3))
+    convolution = keras.layers.Conv2D(5, 3, activation="relu", use_bias=use_bias)
+    return keras.Model(inputs, keras.layers.MaxPooling2D(2)(convolution(inputs)))
 
 
 def outputs_and_gradients(model, images):
@@ -26,7 +31,7 @@ def outputs_and_gradients(model, images):
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_outputs_and_gradients_are_those_of_keras(use_bias):
-    mine, its = network(conv_relu_pool, use_bias), network(keras.layers, use_bias)
+    mine, its = ours(use_bias), of_keras(use_bias)
     mine.set_weights(its.get_weights())
     images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
     found, expected = (outputs_and_gradients(model, images) for model in (mine, its))
@@ -38,7 +43,7 @@ def test_outputs_and_gradients_are_those_of_keras(use_bias):
 
 
 def test_the_saved_model_is_the_same_in_keras_layers():
-    mine = network(conv_relu_pool, True)
+    mine = ours(True)
     stock = stock_layers.with_stock_layers(mine)
     images = np.random.default_rng(0).normal(size=(6, 9, 8, 3)).astype(np.float32)
     bound = rounding.of_sum(27, 27)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from stages.inputs import tfrecord
-from tests import rounding, test_models, test_train, tiny
+from tests import rounding, tiny, training
 
 # Logical devices can only be made before TensorFlow's first operation: in a process of their own.
 TWO_REPLICAS = """
@@ -33,7 +33,7 @@ with strategy.scope():
     train.train(params, records / "train", records / "val", folder / "model", folder / "history.csv")
 """
 DROP = """
-from stages.training import dropout
+from stages.layers import dropout
 
 with strategy.scope():
     layer = dropout.Dropout(0.5, seed=1)
@@ -43,7 +43,7 @@ for _ in range(2):
     print(json.dumps([kept.numpy().tolist() for kept in strategy.experimental_local_results(each)]))
 """
 NORMALIZE = """
-from stages.training import batch_norm
+from stages.layers import batch_norm
 
 with strategy.scope():
     layer = batch_norm.BatchNormalization(momentum=0.0)
@@ -71,9 +71,9 @@ with strategy.scope():
 """
 # Shares of a batch are summed apart: in some ten steps of ten operations, each with sums over 64 pixels.
 DIFFERENCE = rounding.of_steps(10 * 10) * 64**0.5
-SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
+SGD = training.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
-AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
+AIRBENCH = {"name": "airbench", **training.OPTIONS["airbench"], "activation": "silu"}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def run(script, *arguments):
 
 
 def on_two_replicas(records, folder, **changes):
-    ended = run(TRAIN, records, folder, json.dumps(test_train.PARAMS | changes))
+    ended = run(TRAIN, records, folder, json.dumps(training.PARAMS | changes))
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert "24.0 of 24.0 images" in ended.stderr  # both replicas' shares
     return folder
@@ -96,9 +96,9 @@ def on_two_replicas(records, folder, **changes):
 
 def val_loss(records, folder):
     """Of the saved model, on the images it was validated on."""
-    manifest = tfrecord.read_manifest(records / "val")
-    ((pixels, labels, _),) = tfrecord.dataset(records / "val", manifest, manifest["count"])
-    probabilities = test_train.load(folder)(pixels)
+    val = tfrecord.Split(records / "val")
+    ((pixels, labels, _),) = val.batches(val.manifest.count)
+    probabilities = training.load(folder)(pixels)
     return float(tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities)))
 
 
@@ -106,11 +106,11 @@ def val_loss(records, folder):
 def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
     changes = {"model": {"name": "dense", "units": [4], "dropout": 0.0}, "optimizer": SGD, **changes}
     keras.utils.clear_session()
-    one = test_train.run(records, tmp_path / "one", **changes)
+    one = training.run(records, tmp_path / "one", **changes)
     two = on_two_replicas(records, tmp_path / "two", **changes)
-    expected, received = (test_train.history(folder) for folder in (one, two))
+    expected, received = (training.history(folder) for folder in (one, two))
     np.testing.assert_allclose(received, expected, rtol=DIFFERENCE)
-    weights = (test_train.load(folder).get_weights() for folder in (one, two))
+    weights = (training.load(folder).get_weights() for folder in (one, two))
     for mine, its in zip(*weights, strict=True):
         np.testing.assert_allclose(its, mine, rtol=DIFFERENCE, atol=DIFFERENCE)
 
@@ -118,15 +118,15 @@ def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
 def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validated(records, tmp_path):
     # 24 images in batches of 7: the replicas' shares differ.
     folder = on_two_replicas(records, tmp_path, model=AIRBENCH, optimizer=MUON, epochs=4, batch_size=7)
-    history = test_train.history(folder)
+    history = training.history(folder)
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    assert all(np.isfinite(weights).all() for weights in test_train.load(folder).get_weights())
+    assert all(np.isfinite(weights).all() for weights in training.load(folder).get_weights())
     best = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True]).index[0]
     assert val_loss(records, folder) == pytest.approx(history["val_loss"][best], rel=DIFFERENCE)
 
 
 def test_a_last_batch_that_leaves_a_replica_without_an_image_is_refused(records, tmp_path):
-    ended = run(TRAIN, records, tmp_path, json.dumps(test_train.PARAMS | {"batch_size": 23}))
+    ended = run(TRAIN, records, tmp_path, json.dumps(training.PARAMS | {"batch_size": 23}))
     assert "each of 2 replicas, received 1 of 24 images in batches of 23" in ended.stderr
     assert not list(tmp_path.iterdir())
 

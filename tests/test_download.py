@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from stages import download
 from stages.datasets import cifar10, digits, fashion_mnist
 from stages.running import errors, paramfile
 from stages.sources import origin, packages
+from stages.sources import published as sources
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +89,9 @@ def run(raw, dataset="cifar10", source="auto", archive=None):
         archive = raw.with_name("empty")
         archive.mkdir(exist_ok=True)
         (archive / ".gitignore").touch()
-    params = download.Params(dataset=dataset, source=source, archive=str(archive))
+    name, _, builder = dataset.partition(":")
+    chosen = {"name": name, **({"builder": builder} if builder else {})}
+    params = download.Params(dataset=chosen, source=source, archive=str(archive))
     download.download(params, raw)
     return content(raw)
 
@@ -106,7 +110,7 @@ def test_digits_come_whole_and_verified_without_a_network(tmp_path):
     written = run(tmp_path / "raw", "digits")
     assert {str(name) for name in written} == {"digits.csv", "manifest.json"}
     manifest = json.loads(written[Path("manifest.json")])
-    assert manifest == {"dataset": "digits", "files": digits.FILES}
+    assert manifest == {"dataset": "digits", "files": digits.FILES, "plugin": "digits"}
     assert hashlib.sha256(written[Path("digits.csv")]).hexdigest() == manifest["files"]["digits.csv"]
 
 
@@ -188,7 +192,7 @@ def test_every_failed_route_is_named_with_its_reason(
         "origin": "no connection",
     }
     assert heading == f"could not fetch cifar10; every source of download.source='{source}' failed:"
-    assert [line.strip().split(":")[0] for line in routes] == download.ROUTES[source]
+    assert [line.strip().split(":")[0] for line in routes] == sources.ROUTES[source]
     for line in routes:
         assert reasons[line.strip().split(":")[0]] in line
     assert "download.archive" in hint
@@ -247,7 +251,7 @@ def test_a_relative_archive_that_is_not_there_is_named_with_its_place(tmp_path, 
 
 @pytest.mark.parametrize("archive", [None, ""])
 def test_no_archive_at_all_is_refused_with_what_to_write(archive):
-    values = {"dataset": "digits", "source": "auto", "archive": archive}
+    values = {"dataset": {"name": "digits"}, "source": "auto", "archive": archive}
     with pytest.raises(errors.BadInput, match="write data/archive to fetch"):
         paramfile.check(download.Params, values, "download")
 
@@ -349,7 +353,7 @@ def test_a_tfds_archive_that_names_code_is_refused(pets, tmp_path):
 
 
 def test_a_tfds_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr(download.origin, "probe", lambda url: pytest.fail(f"asked for {url}"))
+    monkeypatch.setattr(origin, "probe", lambda url: pytest.fail(f"asked for {url}"))
     assert "expected features 'image' and 'label'" in refusal(tmp_path / "out", dataset="tfds:coco")
 
 
@@ -369,18 +373,26 @@ def test_a_tfds_dataset_has_no_mirror(tmp_path):
     ("name", "said"),
     [
         ("cifar100", "unknown dataset 'cifar100'; expected one of: cifar10, .* Did you mean 'cifar10'?"),
-        ("tfds:", "unknown dataset 'tfds:'"),
+        ("tfds", r"download\.dataset\.builder is missing"),
         ("", "unknown dataset ''"),
     ],
 )
-def test_an_unknown_dataset_is_refused_with_the_near_one(name, said):
-    with pytest.raises(errors.BadInput, match=said):
-        paramfile.check(
-            download.Params, {"dataset": name, "source": "auto", "archive": "data/archive"}, "download"
-        )
+def test_an_unknown_dataset_is_refused_with_the_near_one(tmp_path, name, said):
+    assert re.search(said, refusal(tmp_path / "out", dataset=name))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("cifar10", "{name: cifar10}"), ("tfds:beans", "{name: tfds, builder: beans}"), (None, "dictionary")],
+)
+def test_a_dataset_without_a_name_is_told_how_to_write_it(written, meant):
+    values = {"dataset": written, "source": "auto", "archive": "data/archive"}
+    with pytest.raises(errors.BadInput, match=re.escape(meant)):
+        paramfile.check(download.Params, values, "download")
 
 
 def test_an_unknown_source_is_refused_with_those_there_are():
-    values = {"dataset": "cifar10", "source": "fast", "archive": "data/archive"}
+    values = {"dataset": {"name": "cifar10"}, "source": "fast", "archive": "data/archive"}
     with pytest.raises(errors.BadInput, match="expected 'auto', 'origin' or 'mirror', received 'fast'"):
         paramfile.check(download.Params, values, "download")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
+from stages.explaining import predictions
 from stages.inputs import tfrecord
 from stages.running import errors, outputs, paramfile
 from tests import tiny
@@ -133,8 +134,7 @@ def test_a_model_that_says_the_same_of_every_image_is_right_half_of_the_time(rep
 
 def test_every_prediction_is_listed_with_the_published_position_of_its_image(records, reports_of_dark):
     table = pd.read_csv(reports_of_dark / "predictions.csv")
-    dataset = tfrecord.dataset(records, tfrecord.read_manifest(records), COUNT)
-    ((_, labels, positions),) = tfrecord.batches(dataset, records)
+    ((_, labels, positions),) = tfrecord.Split(records).batches(COUNT)
     assert table.columns.tolist() == ["index", "actual", "predicted", "probability"]
     assert table["index"].tolist() == positions.numpy().tolist()
     assert table["actual"].tolist() == [tiny.CLASSES[label] for label in labels]
@@ -162,36 +162,27 @@ def test_the_same_model_gives_the_same_bytes(records, history, reports_of_dark, 
 @pytest.mark.parametrize(
     ("examples", "rows"), [(1, [0]), (4, [0, 3, 6, 9]), (COUNT, range(COUNT)), (100, range(COUNT))]
 )
-def test_the_examples_are_spread_over_the_split_whatever_the_batches(
-    records, reports, monkeypatch, examples, rows
-):
-    manifest = tfrecord.read_manifest(records)
-    ((images, _, _),) = tfrecord.batches(tfrecord.dataset(records, manifest, COUNT), records)
-    monkeypatch.setattr(evaluate, "BATCH", 3)
-    model = keras.models.load_model(reports.parent / "model" / "model.keras")
-    params = paramfile.check(evaluate.Params, PARAMS | {"examples": examples}, "evaluate")
-    judged = evaluate._predict(model, records, manifest, params)
-    np.testing.assert_array_equal(judged.examples, images.numpy()[rows])
-    assert evaluate._example_rows(COUNT, examples).tolist() == list(rows)
+def test_examples_are_spread_over_the_split(examples, rows):
+    assert predictions.spread(COUNT, examples).tolist() == list(rows)
+
+
+@pytest.mark.parametrize("batch", [3, COUNT])
+@pytest.mark.parametrize("rows", [[0], [0, 3, 6, 9], [7, 2, 8], []])
+def test_images_are_read_by_row_whatever_the_batches(records, monkeypatch, batch, rows):
+    split = tfrecord.Split(records)
+    ((images, _, _),) = split.batches(COUNT)
+    monkeypatch.setattr(predictions, "BATCH", batch)
+    read = predictions.images(split, np.array(rows, int))
+    np.testing.assert_array_equal(read, images.numpy()[rows])
 
 
 @pytest.mark.parametrize(("classes", "images"), [(1, 1), (1, 3), (2, 2), (10, 10)])
-@pytest.mark.parametrize("batch", [3, COUNT])
-def test_the_first_images_of_the_first_classes_travel_by_class_whatever_the_batches(
-    records, reports, monkeypatch, classes, images, batch
-):
-    manifest = tfrecord.read_manifest(records)
-    ((pixels, labels, _),) = tfrecord.batches(tfrecord.dataset(records, manifest, COUNT), records)
+def test_the_first_images_of_the_first_classes_come_by_class(records, classes, images):
+    ((_, labels, _),) = tfrecord.Split(records).batches(COUNT)
     labels = labels.numpy()
     chosen = list(dict.fromkeys(labels.tolist()))[:classes]
     expected = [row for label in sorted(chosen) for row in np.flatnonzero(labels == label)[:images]]
-    monkeypatch.setattr(evaluate, "BATCH", batch)
-    model = keras.models.load_model(reports.parent / "model" / "model.keras")
-    change = {"feature_maps": {"classes": classes, "images": images, "channels": 4}}
-    params = paramfile.check(evaluate.Params, PARAMS | change, "evaluate")
-    judged = evaluate._predict(model, records, manifest, params)
-    assert judged.rows.tolist() == expected
-    np.testing.assert_array_equal(judged.travellers, pixels.numpy()[expected])
+    assert predictions.first_of_classes(labels, classes, images).tolist() == expected
 
 
 def test_a_convolutional_network_is_judged_and_drawn_alike_twice(records, history, reports, tmp_path):

@@ -8,7 +8,15 @@ from matplotlib import font_manager
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
 
-from stages.figures import canvas, convolution, feature_maps, fonts
+from stages.figures import (
+    canvas,
+    confusion_matrix,
+    convolution,
+    examples,
+    feature_maps,
+    fonts,
+    training_images,
+)
 
 ABC = ["ant", "bee", "cat"]
 LABELS = [0, 1, 0, 2]
@@ -31,7 +39,7 @@ def ticks(axis):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path, channels):
     plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
-    figure = canvas.training_images({"plain": plain, "view 0": turned}, LABELS, ABC)
+    figure = training_images.figure({"plain": plain, "view 0": turned}, LABELS, ABC)
     canvas.save(figure, tmp_path / "figure.png")
     (axes,) = figure.axes
     assert (ticks(axes.xaxis), ticks(axes.yaxis)) == (["ant", "bee", "ant", "cat"], ["plain", "view 0"])
@@ -49,26 +57,26 @@ def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path
 
 def test_a_white_gap_parts_training_images():
     images = np.zeros((2, 32, 32, 3), np.uint8)
-    (axes,) = canvas.training_images({"plain": images}, [0, 1], ABC).axes
+    (axes,) = training_images.figure({"plain": images}, [0, 1], ABC).axes
     assert (shown(axes)[:, 32:34] == 255).all() and not shown(axes)[:, [31, 34]].any()
 
 
 def test_the_title_speaks_of_views_where_there_are_some():
     images = random_images(1, 3)
-    alone = canvas.training_images({"plain": images}, [0], ABC).get_suptitle()
-    beside = canvas.training_images({"plain": images, "view 0": images}, [0], ABC).get_suptitle()
+    alone = training_images.figure({"plain": images}, [0], ABC).get_suptitle()
+    beside = training_images.figure({"plain": images, "view 0": images}, [0], ABC).get_suptitle()
     assert ("views" in alone, "views" in beside) == (False, True)
 
 
 def test_grey_images_span_black_to_white_whatever_their_range():
     images = np.full((1, 2, 2, 1), 100, np.uint8)
-    (axes,) = canvas.training_images({"plain": images}, [0], ABC).axes
+    (axes,) = training_images.figure({"plain": images}, [0], ABC).axes
     (image,) = axes.get_images()
     assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
 
 
 def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
-    counts, shares = canvas.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
+    counts, shares = confusion_matrix.figure(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
     assert [text.get_text() for text in counts.texts] == ["3", "1", "0", "2"]
     assert [text.get_text() for text in shares.texts] == ["0.75", "0.25", "0.00", "1.00"]
     assert (counts.get_title(), shares.get_title()) == ("Images", "Share of the actual class")
@@ -78,12 +86,12 @@ def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
 
 
 def test_an_actual_class_without_images_has_shares_of_0():
-    _, shares = canvas.confusion_matrix(np.array([[2, 0], [0, 0]]), ["ant", "bee"]).axes
+    _, shares = confusion_matrix.figure(np.array([[2, 0], [0, 0]]), ["ant", "bee"]).axes
     assert [text.get_text() for text in shares.texts] == ["1.00", "0.00", "0.00", "0.00"]
 
 
 def test_a_confusion_matrix_of_ten_classes_names_them_all():
-    for axes in canvas.confusion_matrix(np.full((10, 10), 1000), TEN).axes:
+    for axes in confusion_matrix.figure(np.full((10, 10), 1000), TEN).axes:
         assert ticks(axes.xaxis) == ticks(axes.yaxis) == TEN
         assert len(axes.texts) == 100
 
@@ -91,7 +99,7 @@ def test_a_confusion_matrix_of_ten_classes_names_them_all():
 @pytest.mark.parametrize(("classes", "every"), [(100, 1), (250, 3)])
 def test_names_at_a_large_confusion_matrix_do_not_overlap(tmp_path, classes, every):
     names = [f"a class with a long name, {number}" for number in range(classes)]
-    figure = canvas.confusion_matrix(np.eye(classes, dtype=int), names)
+    figure = confusion_matrix.figure(np.eye(classes, dtype=int), names)
     canvas.save(figure, tmp_path / "figure.png")
     for axes in figure.axes[:2]:
         assert not axes.texts
@@ -179,9 +187,9 @@ def test_any_names_are_told_apart(classes):
 def test_every_picture_draws_any_name(tmp_path, name):
     images, classes = random_images(2, 3), [name, "dog"]
     for figure in (
-        canvas.training_images({"plain": images}, [0, 1], classes),
-        canvas.confusion_matrix(np.eye(2, dtype=int), classes),
-        canvas.predictions(images, [0, 1], [1, 0], [0.5, 0.6], classes),
+        training_images.figure({"plain": images}, [0, 1], classes),
+        confusion_matrix.figure(np.eye(2, dtype=int), classes),
+        examples.figure(images, [0, 1], [1, 0], [0.5, 0.6], classes),
         canvas.note(name),
         convolution.figure(images[0], name),
         feature_maps.figure(images, [0, 1], [(f"{name}\n2", np.eye(2))], np.eye(2), classes),
@@ -191,7 +199,7 @@ def test_every_picture_draws_any_name(tmp_path, name):
 
 @pytest.mark.usefixtures("own_fonts")
 def test_another_font_is_asked_for_what_the_first_lacks(tmp_path):
-    figure = canvas.confusion_matrix(np.eye(2, dtype=int), [STIX, "dog"])
+    figure = confusion_matrix.figure(np.eye(2, dtype=int), [STIX, "dog"])
     assert ticks(figure.axes[0].xaxis)[0] == STIX
     canvas.save(figure, tmp_path / "figure.png")
     families = figure.axes[0].xaxis.get_ticklabels()[0].get_fontfamily()
@@ -200,7 +208,7 @@ def test_another_font_is_asked_for_what_the_first_lacks(tmp_path):
 
 def test_fonts_of_the_machine_do_not_touch_ordinary_names(tmp_path, monkeypatch):
     def digest():
-        canvas.save(canvas.confusion_matrix(np.eye(2, dtype=int), ["Ärger", "dog"]), tmp_path / "a.png")
+        canvas.save(confusion_matrix.figure(np.eye(2, dtype=int), ["Ärger", "dog"]), tmp_path / "a.png")
         return (tmp_path / "a.png").read_bytes()
 
     before = digest()
@@ -228,7 +236,7 @@ def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_predictions_are_green_where_right_and_red_where_wrong(channels):
     images = random_images(2, channels)
-    figure = canvas.predictions(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
+    figure = examples.figure(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
     right, wrong = figure.axes
     assert right.get_title() == "ant\n88%"
     assert wrong.get_title() == "cat 50%\nis bee"
@@ -240,7 +248,7 @@ def test_predictions_are_green_where_right_and_red_where_wrong(channels):
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
 def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count):
-    figure = canvas.predictions(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
+    figure = examples.figure(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
     filled = [axes for axes in figure.axes if axes.get_images()]
     blank = [axes for axes in figure.axes if not axes.get_images()]
     assert len(filled) == count
@@ -251,7 +259,7 @@ def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count
 
 def test_titles_of_predictions_do_not_overlap(tmp_path):
     labels, classes = [0, 1] * 6, ["automobile", "a class with a very long name indeed"]
-    figure = canvas.predictions(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
+    figure = examples.figure(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
     canvas.save(figure, tmp_path / "figure.png")
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
@@ -260,10 +268,10 @@ def test_titles_of_predictions_do_not_overlap(tmp_path):
 def make_figures():
     images, labels = random_images(3, 3), [0, 1, 0]
     return [
-        canvas.training_images({"plain": images}, labels, ABC),
-        canvas.confusion_matrix(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
+        training_images.figure({"plain": images}, labels, ABC),
+        confusion_matrix.figure(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
         canvas.note("nothing"),
-        canvas.predictions(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
+        examples.figure(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
     ]
 
 
@@ -278,5 +286,5 @@ def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_pat
 
 
 def test_class_names_with_dollar_signs_are_drawn_as_they_are(tmp_path):
-    canvas.save(canvas.confusion_matrix(np.eye(2, dtype=int), [r"$\x$", "a$b"]), tmp_path / "figure.png")
+    canvas.save(confusion_matrix.figure(np.eye(2, dtype=int), [r"$\x$", "a$b"]), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0

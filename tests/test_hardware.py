@@ -49,7 +49,7 @@ def test_a_gpu_is_fast_in_what_its_tensor_cores_multiply(capability, precision):
 def test_without_a_gpu_the_cpu_is_chosen_in_its_fast_precision(device):
     chosen = hardware.select(device, "auto")
     assert chosen.device == "cpu"
-    assert chosen.name
+    assert chosen.processor
     fast = hardware.fast_cpu_precision(processor.instruction_set(), processor.vendor())
     assert chosen.precision == fast
     assert tf.config.get_visible_devices("GPU") == []
@@ -90,8 +90,8 @@ def test_the_environment_says_what_ran_in_json():
         hardware.Hardware("cpu", "some processor", "float32"), deterministic=True
     )
     assert set(described) == {
-        "cores", "deterministic", "device", "instruction_set", "keras", "name", "numpy", "onednn", "platform",
-        "precision", "python", "tensorflow",
+        "cores", "deterministic", "device", "instruction_set", "keras", "numpy", "onednn", "platform",
+        "precision", "processor", "python", "tensorflow",
     }  # fmt: skip
     assert described["cores"] == processor.cores()
     assert described["tensorflow"] == tf.__version__

@@ -19,7 +19,9 @@ HISTORY = pd.DataFrame(
         "val_accuracy": [0.1, 0.3, 0.2],
     }
 )
-MORE = HISTORY.assign(precision=0.9, val_precision=0.8, recall=0.7, val_recall=0.6)
+MORE = HISTORY.assign(
+    above_half_precision=0.9, val_above_half_precision=0.8, above_half_recall=0.7, val_above_half_recall=0.6
+)
 
 
 def lines(axes):
@@ -91,8 +93,9 @@ def test_one_legend_names_every_kind_of_line_once():
 
 def test_precision_and_recall_are_drawn_where_there_are_such_columns():
     titles = [axes.get_title().split("\n")[0] for axes in learning_curves.figure(MORE).axes]
-    assert titles == ["Loss", "Accuracy", "Precision", "Recall"]
-    *_, recall, blank = learning_curves.figure(MORE.drop(columns=["precision", "val_precision"])).axes
+    assert titles == ["Loss", "Accuracy", "Precision above half", "Recall above half"]
+    less = MORE.drop(columns=["above_half_precision", "val_above_half_precision"])
+    *_, recall, blank = learning_curves.figure(less).axes
     assert recall.get_title().startswith("Recall") and not blank.axison
 
 

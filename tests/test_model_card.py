@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
+from stages.classifier import provenance
 from stages.reporting import calibration, metrics, model_card
 from stages.running import outputs
 from tests import names, tiny
@@ -49,7 +50,7 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
     numbers = metrics.evaluate(labels, probabilities, classes, 10)
     return model_card.Facts(
         data=tiny.data_report(classes, test=images, **params),
-        training=tiny.TRAINING,
+        training=provenance.Training.model_validate(tiny.TRAINING),
         environment={"device": "cpu", "keras": "3.15.1"},
         image_shape=shape,
         history=history,
@@ -64,7 +65,8 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
 
 def trained(facts, **params):
     """The same facts of a model trained with other params."""
-    return facts._replace(training=facts.training | {"params": facts.training["params"] | params})
+    settings = facts.training.params.model_copy(update=params)
+    return facts._replace(training=facts.training.model_copy(update={"params": settings}))
 
 
 def section(card, title):
@@ -171,7 +173,7 @@ def test_an_early_stop_and_missing_validation_are_told():
     stopped = section(model_card.text(trained(facts(), epochs=20)), "Learning")
     assert "Trained for 4 epochs of 20, stopped because the validation accuracy no longer rose" in stopped
     given = trained(facts(history=HISTORY.drop(columns=["val_accuracy", "val_loss"])), epochs=4)
-    card = model_card.text(given._replace(training=given.training | {"val_images": 0}))
+    card = model_card.text(given._replace(training=given.training.model_copy(update={"val_images": 0})))
     assert "without validation images: the weights are those of the last epoch" in section(card, "Learning")
     assert "no validation images were set apart" in card
 

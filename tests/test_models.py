@@ -1,39 +1,18 @@
 """Every architecture builds, runs, saves and says when images are too small for it."""
 
-from pathlib import Path
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from stages import train
-from stages.classifier import stock_layers
+from stages.classifier import architecture, stock_layers
 from stages.models import dense, simple_cnn, three_block_cnn
-from stages.running import errors
+from stages.running import errors, plugins
 from tests import precisions, rounding
+from tests.training import OPTIONS
 
-NAMES = sorted(path.stem for path in Path(train.__file__).parent.glob("models/*.py"))
+NAMES = plugins.names("models")
 
-# Options that make each architecture small, and images that are large enough for it then.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "airbench": {
-        "widths": [4, 6],
-        "depth": 2,
-        "activation": "relu",
-        "whiten": True,
-        "whitening_bias": True,
-        "identity": True,
-        "batch_norm_momentum": 0.6,
-        "logit_scale": 0.1,
-        "dropout": 0.0,
-    },
-    "dense": {"units": [6, 5], "dropout": 0.5},
-    "simple_cnn": {"filters": [4, 6], "kernel_size": 3, "units": [5], "dropout": 0.5},
-    "three_block_cnn": {"filters": [4, 6], "dropout": 0.5, "batch_norm_momentum": 0.9},
-    "transfer": {"backbone": "VGG16", "weights": None, "image_size": 32, "dropout": 0.5},
-}
 IMAGE_SHAPE = (12, 14, 3)
 
 DEFAULT = three_block_cnn.Options(filters=[32, 64, 128], dropout=0.5, batch_norm_momentum=0.9)
@@ -47,8 +26,7 @@ def _same_weights_and_full_precision_again():
 
 
 def build(name, image_shape=IMAGE_SHAPE, classes=2):
-    module, options = train._architecture({"name": name, **OPTIONS[name]})
-    return module.build(image_shape, classes, options)
+    return architecture.Architecture({"name": name, **OPTIONS[name]}).build(image_shape, classes)
 
 
 def images(count):
@@ -112,7 +90,7 @@ def test_images_that_are_too_small_are_bad_input(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_option_is_bad_input_that_lists_the_known_ones(name):
     with pytest.raises(errors.BadInput, match="unknown key 'no_such_option'; expected one of: "):
-        train._architecture({"name": name, **OPTIONS[name], "no_such_option": 1})
+        architecture.Architecture({"name": name, **OPTIONS[name], "no_such_option": 1})
 
 
 def test_the_three_block_network_has_the_parameters_it_says():
@@ -205,4 +183,4 @@ def test_the_smallest_images_for_some_blocks_are_just_large_enough(blocks):
 )
 def test_options_out_of_range_are_bad_input(name, wrong):
     with pytest.raises(errors.BadInput, match=f"train.model.{next(iter(wrong))}"):
-        train._architecture({"name": name, **OPTIONS[name], **wrong})
+        architecture.Architecture({"name": name, **OPTIONS[name], **wrong})

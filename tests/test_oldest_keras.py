@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests import rounding, sandbox, test_models, test_train, tiny
+from tests import rounding, sandbox, tiny, training
 
 OLDEST = sandbox.PROJECT / ".venv/oldest-keras"
 PREDICT = """
@@ -21,7 +21,7 @@ for model in sys.argv[2:]:
 print(keras.__version__)
 """
 MODELS: dict[str, dict] = {
-    "airbench": {"model": {"name": "airbench", **test_models.OPTIONS["airbench"]}, "test_time_views": 6},
+    "airbench": {"model": {"name": "airbench", **training.OPTIONS["airbench"]}, "test_time_augmentation": 6},
     "three_block_cnn": {},
     "dense": {"model": {"name": "dense", "units": [4], "dropout": 0.2}},
 }
@@ -34,7 +34,7 @@ def test_models_load_in_the_oldest_keras(tmp_path):
     np.save(tmp_path / "images.npy", images)
     for name, changes in MODELS.items():
         keras.utils.clear_session()
-        test_train.run(records, tmp_path / name, precision="float32", epochs=1, **changes)
+        training.run(records, tmp_path / name, precision="float32", epochs=1, **changes)
     models = [str(tmp_path / name / "model/model.keras") for name in MODELS]
     command = [sys.executable, "-c", PREDICT, str(tmp_path / "images.npy"), *models]
     done = subprocess.run(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from stages.datasets import picture
+from stages.decoding import picture
 from stages.running import errors
 
 COLOURS = np.array(

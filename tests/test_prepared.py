@@ -8,8 +8,8 @@ import sys
 import pytest
 import tensorflow_datasets
 
-from stages.datasets import prepared
 from stages.running import errors
+from stages.sources import prepared
 
 DICT = "tensorflow_datasets.core.features.features_dict.FeaturesDict"
 EVIL = {"pythonClassName": "mydata.evil.X", "image": {}}

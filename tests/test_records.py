@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from stages import records
-from stages.inputs import augment, draws, tfrecord
+from stages.inputs import arrays as subset_format
+from stages.inputs import augment, draws, manifest, tfrecord
 from stages.running import errors, outputs, paramfile
 from tests import tiny
 
@@ -24,8 +25,7 @@ def built(tmp_path_factory, arrays):
 
 def read(split, epoch=0):
     """Images, labels and positions of one epoch of a split's folder."""
-    dataset = tfrecord.dataset(split, tfrecord.read_manifest(split), 6, [epoch])
-    batches = tfrecord.batches(dataset, split)
+    batches = tfrecord.Split(split).batches(6, [epoch])
     return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
 
 
@@ -61,8 +61,8 @@ def test_no_split_waits_for_autotuning_to_end(tmp_path, arrays, monkeypatch):
 def test_validation_and_test_images_are_neither_augmented_nor_shuffled(arrays, built, split):
     for found, expected in zip(read(built / split), load(arrays, split), strict=True):
         np.testing.assert_array_equal(found, expected)
-    manifest = tfrecord.read_manifest(built / split)
-    assert (manifest["views"], manifest["augment"]) == (1, [])
+    made = manifest.read(built / split)
+    assert (made.views, made.augment) == (1, [])
 
 
 def test_an_image_of_a_view_is_the_plain_one_augmented_with_its_own_draws(arrays, built):
@@ -95,7 +95,7 @@ def test_the_layout_of_the_files_does_not_change_the_images(tmp_path, arrays, bu
 def test_normalization_is_fitted_on_the_plain_training_images_alone(arrays, built):
     images = load(arrays, "train")[0]
     for split in ("train", "val", "test"):
-        constants = tfrecord.read_manifest(built / split)["normalization"]
+        constants = manifest.read(built / split).normalization.model_dump()
         assert constants["method"] == "standardize"
         assert constants["mean"] == [pytest.approx(images.mean(), abs=1e-4)]
         assert constants["std"] == [pytest.approx(images.std(), abs=1e-4)]
@@ -105,24 +105,24 @@ def test_normalization_is_fitted_on_the_plain_training_images_alone(arrays, buil
 def test_other_normalizations_have_fixed_constants(tmp_path, method, divisor):
     arrays = tiny.subset(tmp_path / "arrays", train=4, val=2, test=2, shape=(2, 2, 3))
     built = tiny.build_records(tmp_path, arrays, normalize=method, augment=[])
-    constants = tfrecord.read_manifest(built / "train")["normalization"]
+    constants = manifest.read(built / "train").normalization.model_dump()
     assert constants == {"method": method, "mean": [0.0] * 3, "std": [divisor] * 3}
 
 
 def test_the_manifest_keeps_what_the_subset_says_and_says_how_the_records_were_made(arrays, built):
-    manifest = tfrecord.read_manifest(built / "train")
-    assert outputs.read_json(arrays / "train" / "manifest.json").items() <= manifest.items()
-    made = {key: manifest[key] for key in ("augment", "views", "images_per_record", "shards", "seed")}
+    values = manifest.read(built / "train").model_dump()
+    assert outputs.read_json(arrays / "train" / "manifest.json").items() <= values.items()
+    made = {key: values[key] for key in ("augment", "views", "images_per_record", "shards", "seed")}
     assert made.items() <= tiny.RECORDS.items()
-    assert set(manifest["shard_bytes"]) == {path.name for path in (built / "train").glob("*.tfrecord")}
+    assert set(values["shard_bytes"]) == {path.name for path in (built / "train").glob("*.tfrecord")}
 
 
 def test_a_validation_split_of_no_images_works(tmp_path):
     arrays = tiny.subset(tmp_path / "arrays", val=0)
     built = tiny.build_records(tmp_path, arrays)
-    manifest = tfrecord.read_manifest(built / "val")
-    assert manifest["count"] == 0
-    assert list(tfrecord.batches(tfrecord.dataset(built / "val", manifest, 4), built / "val")) == []
+    val = tfrecord.Split(built / "val")
+    assert val.manifest.count == 0
+    assert list(val.batches(4)) == []
 
 
 def test_without_augmentation_the_views_differ_in_order_alone(tmp_path, arrays):
@@ -213,7 +213,7 @@ def test_an_array_that_is_not_as_written_is_named(tmp_path, name, damage, expect
 def test_records_are_bounded_in_bytes(tmp_path, arrays, built, monkeypatch):
     monkeypatch.setattr(tfrecord, "RECORD_BYTES", 3 * 64)  # three images
     found = tiny.build_records(tmp_path, arrays, images_per_record=20)
-    assert tfrecord.read_manifest(found / "train")["images_per_record"] == 3
+    assert manifest.read(found / "train").images_per_record == 3
     (shard, *_) = sorted((found / "test").glob("*.tfrecord"))
     sizes = [len(record.numpy()) for record in tf.data.TFRecordDataset(str(shard))]
     assert max(sizes) < 3 * (64 + 12) + 100
@@ -222,21 +222,18 @@ def test_records_are_bounded_in_bytes(tmp_path, arrays, built, monkeypatch):
 
 def images_of(records, split):
     """The pixels of a split's first view, whatever their order."""
-    folder = records / split
-    data = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7)
-    return sorted(
-        image.tobytes() for pixels, _, _ in tfrecord.batches(data, folder) for image in pixels.numpy()
-    )
+    batches = tfrecord.Split(records / split).batches(7)
+    return sorted(image.tobytes() for pixels, _, _ in batches for image in pixels.numpy())
 
 
 def test_the_figure_of_large_images_holds_few_pixels(tmp_path, monkeypatch):
-    drawn, draw = [], records.canvas.training_images
+    drawn, draw = [], records.training_images.figure
 
     def drawing(rows, *rest):
         drawn.append(rows)
         return draw(rows, *rest)
 
-    monkeypatch.setattr(records.canvas, "training_images", drawing)
+    monkeypatch.setattr(records.training_images, "figure", drawing)
     tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", shape=(400, 330, 3)), views=1)
     assert {images.shape[1:] for images in drawn[0].values()} == {(134, 110, 3)}
 
@@ -254,7 +251,7 @@ def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path, arrays, 
 
 def test_images_read_at_any_places_are_those_of_the_array(arrays):
     expected = np.load(arrays / "train/images.npy")
-    images = records.Images(arrays / "train/images.npy")
+    images = subset_format.Images(arrays / "train/images.npy")
     places = np.array([5, 0, 23, 5])
     assert len(images) == len(expected)
     np.testing.assert_array_equal(images[places], expected[places])

@@ -8,18 +8,19 @@ import pytest
 import tensorflow as tf
 
 from stages import train
+from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord
 from stages.layers import dropout
 from stages.running import errors, paramfile
-from stages.training import hardware, loop, resident
-from tests import precisions, rounding, test_models, test_train, tiny
+from stages.training import execution, loop, optimizers, resident, schedules
+from tests import precisions, rounding, tiny, training
 
 COUNT, VIEWS = 24, 2  # of tiny's training images
-SGD = test_train.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
+SGD = training.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0, "head_scale": 3.0}
-AIRBENCH = {"name": "airbench", **test_models.OPTIONS["airbench"], "activation": "silu"}
-STOCK_POOLING = test_train.TRANSFER  # VGG16
-THREE_BLOCK = test_train.PARAMS["model"] | {"dropout": 0.0}
+AIRBENCH = {"name": "airbench", **training.OPTIONS["airbench"], "activation": "silu"}
+STOCK_POOLING = training.TRANSFER  # VGG16
+THREE_BLOCK = training.PARAMS["model"] | {"dropout": 0.0}
 # XLA fuses operations, which moves their roundings. In the six to eight steps of these trainings some twenty
 # operations follow each other, and each may pass on the differences of the one before.
 ROUNDINGS = 8 * 20
@@ -37,8 +38,7 @@ def records(tmp_path_factory):
 
 
 def views(records, epochs=9, seed=0):
-    folder = records / "train"
-    return resident.Views(folder, tfrecord.read_manifest(folder), epochs, seed, "cpu")
+    return resident.Views(tfrecord.Split(records / "train"), epochs, seed, "cpu")
 
 
 def trainer(batch_size=5):
@@ -47,14 +47,12 @@ def trainer(batch_size=5):
     kept = dropout.Dropout(0.25, seed=3)(values)
     network = keras.Model(pixels, keras.layers.Dense(2, kernel_initializer="zeros")(kept))
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-    common = network, network, network.trainable_variables, optimizer, 0.0, loop.Penalty(0.0, 0.0), True
-    return resident.Trainer(*common, batch_size=batch_size)
+    common = network, network, network.trainable_variables, optimizer, 0.0, loop.Penalty(0.0, 0.0)
+    return resident.Trainer(*common, batch_size=batch_size, jit=True)
 
 
 def streamed(records, epoch):
-    folder = records / "train"
-    data = tfrecord.dataset(folder, tfrecord.read_manifest(folder), COUNT, [epoch])
-    ((images, labels, _),) = tfrecord.batches(data, folder)
+    ((images, labels, _),) = tfrecord.Split(records / "train").batches(COUNT, [epoch])
     return images.numpy(), labels.numpy()
 
 
@@ -81,9 +79,9 @@ def test_later_rounds_take_the_same_views_in_orders_that_the_seed_repeats(record
 
 
 def test_views_that_no_epoch_reads_take_no_memory(records):
-    manifest = tfrecord.read_manifest(records / "train")
+    split = tfrecord.Split(records / "train")
     assert len(views(records, epochs=1).views) == 1
-    assert [resident.size(manifest, epochs) for epochs in (1, 2, 3)] == [COUNT * 64, COUNT * 128, COUNT * 128]
+    assert [resident.size(split, epochs) for epochs in (1, 2, 3)] == [COUNT * 64, COUNT * 128, COUNT * 128]
 
 
 @pytest.mark.parametrize("batch_size", [5, 8, 24, 99])
@@ -121,22 +119,25 @@ def test_a_loss_that_is_not_finite_is_bad_input(records):
 
 @pytest.mark.parametrize("model", [AIRBENCH, THREE_BLOCK], ids=["airbench", "three_block_cnn"])
 def test_a_compiled_step_teaches_what_the_operations_one_by_one_do(records, model):
-    params = paramfile.check(train.Params, test_train.PARAMS | {"model": model, "optimizer": SGD}, "train")
-    folder = records / "train"
-    manifest = tfrecord.read_manifest(folder)
-    architecture, options = train._architecture(params.model)
-    cpu = hardware.Hardware("cpu", "Some CPU", "float32")
+    params = paramfile.check(train.Params, training.PARAMS | {"model": model, "optimizer": SGD}, "train")
+    split = tfrecord.Split(records / "train")
     learnt = []
-    for execution in ("stepwise", "compiled"):
+    for how in ("stepwise", "compiled"):
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
-        network = architecture.build(manifest["image_shape"], 2, options)
-        logits, tested, _ = train._with_pixels_in(network, manifest, 2)
-        one, *_ = train._trainers(params, network, logits, tested, COUNT, cpu, execution)
+        network = architecture.Architecture(model).build(split.manifest.image_shape, 2)
+        classifier = assembly.assemble(
+            network, split.manifest.image_shape, split.manifest.normalization, looks=2
+        )
+        kind, penalty = execution.trainer(how, params.batch_size), loop.Penalty(0.0, 0.0)
+        rates = schedules.WarmupThenDecay(0.05, "cosine", steps=6, warmup_steps=3, final_fraction=0.0)
+        optimizer = optimizers.build(params.optimizer, rates, "float32", network)
+        variables = network.trainable_variables
+        one = kind(classifier.logits, classifier.tested, variables, optimizer, 0.0, penalty)
         # 9, 9 and 6 images: over 3 of them, normalizing 1x1 maps makes a rounding a thousand times larger.
-        batches = train._streamed(folder, manifest, 9, range(2))
+        batches = execution.streamed(split, 9, range(2))
         rows = [one.train_epoch(batches(number), COUNT, "epoch") for number in range(2)]
-        rows.append(one.test(train._streamed(folder, manifest, 9, [0])(0)))
+        rows.append(one.test(execution.streamed(split, 9, [0])(0)))
         learnt.append([value for row in rows for value in row.values()])
     np.testing.assert_allclose(learnt[1], learnt[0], rtol=DIFFERENCE["float32"])
 
@@ -155,9 +156,9 @@ def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, mo
     histories, weights = [], []
     for is_resident in (False, True):
         keras.utils.clear_session()
-        folder = test_train.run(records, tmp_path / str(is_resident), resident=is_resident, **changes)
-        histories.append(test_train.history(folder))
-        weights.append(test_train.load(folder).get_weights())
+        folder = training.run(records, tmp_path / str(is_resident), resident=is_resident, **changes)
+        histories.append(training.history(folder))
+        weights.append(training.load(folder).get_weights())
     tolerance = DIFFERENCE[changes["precision"]]
     np.testing.assert_allclose(histories[1], histories[0], rtol=tolerance)
     for mine, its in zip(*weights, strict=True):
@@ -167,25 +168,30 @@ def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, mo
 
 def test_the_stage_goes_on_when_the_views_are_used_up_and_nothing_validates(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
-    losses = test_train.history(test_train.run(records, tmp_path / "out", resident=True, epochs=9))["loss"]
+    losses = training.history(training.run(records, tmp_path / "out", resident=True, epochs=9))["loss"]
     assert len(losses) == 9 and losses.iloc[-1] < losses.iloc[0]
 
 
+def chosen(records, device, **changes):
+    """How the steps of a training run on a device."""
+    params = training.PARAMS | changes
+    network = architecture.Architecture(params["model"]).build([8, 8, 3], 2)
+    split = tfrecord.Split(records / "train")
+    wanted, deterministic = params["resident"], params["deterministic"]
+    return execution.choose(wanted, deterministic, device, network, split, params["epochs"])
+
+
 def test_in_the_scope_of_a_strategy_images_are_streamed(records):
-    params = paramfile.check(train.Params, test_train.PARAMS, "train")
-    architecture, options = train._architecture(params.model)
-    network = architecture.build((8, 8, 1), 2, options)
-    manifest = tfrecord.read_manifest(records / "train")
     with tf.distribute.OneDeviceStrategy("cpu:0").scope():
-        assert train._execution(params, "gpu", network, manifest) == "compiled"
+        assert chosen(records, "gpu") == "compiled"
         with pytest.raises(errors.BadInput, match=r"a tf\.distribute strategy is in charge; set it to auto"):
-            train._execution(params.model_copy(update={"resident": True}), "gpu", network, manifest)
+            chosen(records, "gpu", resident=True)
 
 
 def test_every_trainer_is_prepared_once_and_the_seconds_are_said(records, capsys):
     first, second = trainer(), trainer()
-    folder = records / "train"
-    epoch = resident.prepare([first, first, second], folder, tfrecord.read_manifest(folder), 3, 0, "cpu")
+    split = tfrecord.Split(records / "train")
+    epoch = resident.prepare([first, first, second], split, 3, 0, "cpu")
     assert re.match(r"prepared in \d+\.\d s: images to the device .*, compilation", capsys.readouterr().out)
     for one in (first, second):
         traced = one._train_batches.experimental_get_tracing_count()
@@ -196,7 +202,7 @@ def test_every_trainer_is_prepared_once_and_the_seconds_are_said(records, capsys
 def test_a_max_pooling_that_xla_refuses_is_bad_input(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays"), normalize="none")
     with pytest.raises(errors.BadInput, match=r"transfer has a max-pooling .* set it to auto"):
-        test_train.run(records, tmp_path / "out", model=test_train.TRANSFER, resident=True)
+        training.run(records, tmp_path / "out", model=training.TRANSFER, resident=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -213,19 +219,11 @@ def test_a_max_pooling_that_xla_refuses_is_bad_input(tmp_path):
     ],
 )
 def test_how_steps_run_depends_on_the_device_and_the_model(records, device, model, changes, expected):
-    params = paramfile.check(train.Params, test_train.PARAMS | {"model": model} | changes, "train")
-    architecture, options = train._architecture(params.model)
-    network = architecture.build((8, 8, 3), 2, options)
-    manifest = tfrecord.read_manifest(records / "train")
-    assert train._execution(params, device, network, manifest) == expected
+    assert chosen(records, device, model=model, **changes) == expected
 
 
 def test_images_that_do_not_fit_are_streamed(records, monkeypatch):
-    params = paramfile.check(train.Params, test_train.PARAMS, "train")
-    architecture, options = train._architecture(params.model)
-    manifest = tfrecord.read_manifest(records / "train")
-    network = architecture.build((8, 8, 1), 2, options)
-    size = resident.size(manifest, params.epochs)
+    size = resident.size(tfrecord.Split(records / "train"), training.PARAMS["epochs"])
     for largest, expected in ((size, "resident"), (size - 1, "compiled")):
         monkeypatch.setattr(resident, "LARGEST", largest)
-        assert train._execution(params, "gpu", network, manifest) == expected
+        assert chosen(records, "gpu") == expected

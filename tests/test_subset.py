@@ -352,7 +352,7 @@ def test_real_digits_are_split_without_any_repeat(tmp_path):
     from stages import download
 
     (tmp_path / "empty").mkdir()
-    params = download.Params(dataset="digits", source="auto", archive=str(tmp_path / "empty"))
+    params = download.Params(dataset={"name": "digits"}, source="auto", archive=str(tmp_path / "empty"))
     download.download(params, tmp_path / "raw")
     splits = run(tmp_path / "raw", tmp_path / "arrays", classes=["seven", "one"], val_fraction=0.1)
     assert splits.test.manifest == {"classes": ["seven", "one"], "image_shape": [8, 8, 1], "count": 72}

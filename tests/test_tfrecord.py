@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from stages.inputs import tfrecord
+from stages.inputs import manifest, tfrecord
 from stages.running import errors, outputs
 
 # Each example that fails keeps the threads of its tf.data alive; shrinking it would make hundreds.
@@ -29,7 +29,7 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
         cuts = np.array_split(np.arange(len(records)), shards)
         for shard, indices in enumerate(cuts):
             tfrecord.write_shard(folder / tfrecord.shard_name(view, shard), [records[i] for i in indices])
-    manifest = {
+    values = {
         "augment": [],
         "classes": [f"class {label}" for label in range(max(labels, default=0) + 1)],
         "count": len(images),
@@ -40,7 +40,7 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
         "shards": shards,
         "views": views,
     }
-    tfrecord.write_manifest(folder, manifest)
+    manifest.write(folder, values)
     return folder
 
 
@@ -48,7 +48,7 @@ def sign(folder, **changes):
     """Write the manifest anew for the shards that stand there, some of its values changed."""
     values = outputs.read_json(folder / "manifest.json")
     del values["checksum"]
-    tfrecord.write_manifest(folder, values | changes)
+    manifest.write(folder, values | changes)
 
 
 def write_some(folder, count=40, **layout):
@@ -60,8 +60,8 @@ def write_some(folder, count=40, **layout):
 
 def read(folder, batch_size=7, **choice):
     """All batches of one epoch or several, as arrays."""
-    dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), batch_size, **choice)
-    return [tuple(part.numpy() for part in batch) for batch in tfrecord.batches(dataset, folder)]
+    batches = tfrecord.Split(folder).batches(batch_size, **choice)
+    return [tuple(part.numpy() for part in batch) for batch in batches]
 
 
 def positions(folder, **choice):
@@ -99,7 +99,7 @@ def test_a_split_of_no_images_has_no_batches(tmp_path):
 def test_an_epoch_does_not_wait_for_autotuning_to_end(tmp_path):
     folder = write_some(tmp_path / "train", views=2)
     for epoch in (0, 2):
-        dataset = tfrecord.dataset(folder, tfrecord.read_manifest(folder), 7, [epoch])
+        dataset = tfrecord.Split(folder).dataset(7, [epoch])
         assert dataset.options().autotune.enabled is False
 
 
@@ -156,7 +156,7 @@ def test_a_later_round_reads_the_same_view_again(tmp_path):
 
 def test_a_folder_without_a_manifest_is_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match=f"expected {tmp_path}/manifest.json from an earlier stage"):
-        tfrecord.read_manifest(tmp_path)
+        manifest.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_edited_manifest_is_bad_input(tmp_path, changes):
     path = folder / "manifest.json"
     outputs.write_json(path, outputs.read_json(path) | changes)
     with pytest.raises(errors.BadInput, match="is damaged or edited: expected the checksum"):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "text", '{"checksum": 3}'])
@@ -177,7 +177,7 @@ def test_a_damaged_manifest_is_bad_input(tmp_path, content):
     folder = write_some(tmp_path / "train")
     (folder / "manifest.json").write_text(content)
     with pytest.raises(errors.BadInput, match=r"manifest\.json"):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,13 @@ def test_a_manifest_with_a_value_out_of_range_is_bad_input(tmp_path, changes):
     folder = write_some(tmp_path / "train")
     sign(folder, **changes)
     with pytest.raises(errors.BadInput, match=rf"manifest\.json\.{next(iter(changes))}"):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 @pytest.mark.parametrize(("shape", "images"), [([32, 32, 3], 500), ([224, 224, 3], 55), ([3000, 3000, 3], 1)])
-def test_a_batch_is_bounded_in_images_and_in_bytes(shape, images):
-    assert tfrecord.batch_size({"image_shape": shape}, 500) == images
+def test_a_batch_is_bounded_in_images_and_in_bytes(tmp_path, shape, images):
+    folder = write(tmp_path / "train", np.zeros((1, *shape), np.uint8), np.arange(1), np.arange(1))
+    assert tfrecord.Split(folder).batch_size(500) == images
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_a_shard_that_is_missing_or_of_another_size_is_bad_input(tmp_path, conte
     if content is not None:
         shard.write_bytes(content)
     with pytest.raises(errors.BadInput, match=f"{shard}: expected {size:,} bytes of records, {received}"):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 def test_a_truncated_shard_is_bad_input(tmp_path):
@@ -223,7 +224,7 @@ def test_a_truncated_shard_is_bad_input(tmp_path):
     shard = folder / tfrecord.shard_name(0, 1)
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(errors.BadInput, match=str(shard)):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 def damage(folder, content):
@@ -252,7 +253,7 @@ def test_a_shard_in_place_of_another_is_bad_input(tmp_path):
     assert first.stat().st_size == second.stat().st_size
     second.write_bytes(first.read_bytes())
     with pytest.raises(errors.BadInput, match=f"{second}: expected the records that were written"):
-        tfrecord.read_manifest(folder)
+        manifest.read(folder)
 
 
 def test_a_foreign_file_of_the_right_size_is_bad_input_that_names_it(tmp_path):

@@ -5,47 +5,18 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 
-from stages import train
-from stages.inputs import tfrecord
+from stages.inputs import manifest, tfrecord
 from stages.layers import processor
 from stages.models import transfer
-from stages.running import errors, outputs, paramfile
+from stages.running import errors, outputs
 from stages.training import loop
+from stages.training.history import VALIDATION
 from tests import precisions, rounding, tiny
+from tests.training import PARAMS, TRANSFER, history, load, run
 
 is_held_back = processor.is_held_back()
-PARAMS: dict[str, Any] = {
-    "model": {"name": "three_block_cnn", "filters": [4], "dropout": 0.2, "batch_norm_momentum": 0.9},
-    "optimizer": {
-        "name": "adam",
-        "learning_rate": 0.02,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "bias_scale": 1.0,
-        "head_scale": 1.0,
-    },
-    "schedule": {"name": "cosine", "warmup_epochs": 1, "final_fraction": 0.0},
-    "fine_tuning": {"head_epochs": 0, "learning_rate_scale": 0.1},
-    "l1": 0.0,
-    "l2": 0.0,
-    "label_smoothing": 0.0,
-    "epochs": 2,
-    "batch_size": 8,
-    "test_time_views": 1,
-    "patience": None,
-    "device": "cpu",
-    "precision": "float32",
-    "resident": "auto",
-    "deterministic": True,
-    "seed": 0,
-}
-
-TRANSFER = {
-    "name": "transfer", "backbone": "VGG16", "weights": None, "image_size": 32, "dropout": 0.2
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -62,25 +33,10 @@ def records(tmp_path_factory):
     return tiny.build_records(folder, tiny.subset(folder / "arrays"))
 
 
-def run(records, folder, **changes):
-    """Train as the stage does; return the folder of everything it wrote."""
-    params = paramfile.check(train.Params, PARAMS | changes, "train")
-    train.train(params, records / "train", records / "val", folder / "model", folder / "history.csv")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def trained(records, tmp_path_factory):
     keras.utils.clear_session()
     return run(records, tmp_path_factory.mktemp("trained"))
-
-
-def load(folder):
-    return keras.models.load_model(folder / "model" / "model.keras")
-
-
-def history(folder):
-    return pd.read_csv(folder / "history.csv")
 
 
 def test_the_stage_writes_the_model_its_summary_the_history_and_the_environment(trained):
@@ -160,16 +116,16 @@ def test_the_model_consists_of_layers_of_keras_alone(trained):
 
 
 def test_the_model_normalizes_with_the_constants_of_the_training_records(records, trained):
-    constants = tfrecord.read_manifest(records / "train")["normalization"]
+    constants = manifest.read(records / "train").normalization
     (layer,) = (layer for layer in load(trained).layers if isinstance(layer, keras.layers.Normalization))
     pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
-    expected = (pixels - constants["mean"][0]) / constants["std"][0]
+    expected = (pixels - constants.mean[0]) / constants.std[0]
     np.testing.assert_allclose(layer(pixels), expected, rtol=1e-5)
 
 
 def test_the_history_has_a_row_per_epoch_and_the_schedules_learning_rates(trained):
     table = history(trained)
-    measures = ["loss", "accuracy", "precision", "recall"]
+    measures = ["loss", "accuracy", "above_half_precision", "above_half_recall"]
     columns = ["epoch", "learning_rate", *measures, *(f"val_{name}" for name in measures)]
     assert table.columns.tolist() == columns
     assert table["epoch"].tolist() == [1, 2]
@@ -186,8 +142,7 @@ def test_training_tells_dark_from_light(records, tmp_path):
     run(records, tmp_path, epochs=5)
     model = load(tmp_path)
     for split in ("train", "val"):
-        dataset = tfrecord.dataset(records / split, tfrecord.read_manifest(records / split), 99)
-        ((images, labels, _),) = tfrecord.batches(dataset, records / split)
+        ((images, labels, _),) = tfrecord.Split(records / split).batches(99)
         assert np.mean(model.predict(images, verbose=0).argmax(axis=1) == labels) == 1.0
 
 
@@ -202,8 +157,8 @@ def test_the_settings_are_kept_with_the_model(trained):
 def test_the_environment_says_what_ran(trained):
     environment = outputs.read_json(trained / "model" / "environment.json")
     assert set(environment) == {
-        "cores", "deterministic", "device", "instruction_set", "keras", "name", "numpy", "onednn", "platform",
-        "precision", "python", "tensorflow",
+        "cores", "deterministic", "device", "instruction_set", "keras", "numpy", "onednn", "platform",
+        "precision", "processor", "python", "tensorflow",
     }  # fmt: skip
     assert (environment["device"], environment["precision"]) == ("cpu", "float32")
     assert environment["keras"] == keras.__version__
@@ -236,10 +191,10 @@ def test_without_validation_images_there_is_no_validation_in_the_history(tmp_pat
     run(records, tmp_path, patience=None)
     table = history(tmp_path)
     assert table.columns.tolist() == [
-        "epoch", "learning_rate", "loss", "accuracy", "precision", "recall", *train.VALIDATION
+        "epoch", "learning_rate", "loss", "accuracy", "above_half_precision", "above_half_recall", *VALIDATION
     ]  # fmt: skip
     assert len(table) == 2
-    assert table[train.VALIDATION].isna().all(axis=None) and table["loss"].notna().all()
+    assert table[VALIDATION].isna().all(axis=None) and table["loss"].notna().all()
     assert load(tmp_path).output_shape == (None, 2)
 
 
@@ -298,7 +253,7 @@ def test_records_that_are_not_normalized_as_an_architecture_needs_are_bad_input(
 @pytest.mark.parametrize("views", [1, 2])
 def test_a_model_that_looks_twice_says_the_same_of_an_image_and_its_mirror_image(records, tmp_path, views):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
-    model = load(run(records, tmp_path, test_time_views=views))
+    model = load(run(records, tmp_path, test_time_augmentation=views))
     plain, mirrored = (model.predict(each, verbose=0) for each in (images, images[:, :, ::-1]))
     assert np.allclose(plain, mirrored, atol=1e-5) == (views > 1)
 
@@ -306,7 +261,7 @@ def test_a_model_that_looks_twice_says_the_same_of_an_image_and_its_mirror_image
 @pytest.mark.parametrize(("epochs", "trained"), [(1, False), (2, True)])
 def test_a_backbone_is_trained_after_the_epochs_of_the_head_alone(tmp_path, epochs, trained):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0), normalize="none")
-    model: dict[str, Any] = {"backbone": "VGG16", "weights": None, "image_size": 32, "dropout": 0.0}
+    model: dict[str, Any] = {"backbone": "VGG16", "weights": "none", "image_size": 32, "dropout": 0.0}
     run(
         records,
         tmp_path,

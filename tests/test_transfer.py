@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
-from stages import train
-from stages.classifier import saving, stock_layers
+from stages.classifier import architecture, assembly, saving, stock_layers
+from stages.inputs import manifest
 from stages.layers import processor
 from stages.models import transfer
 from stages.running import errors
 from stages.training import loop
 from tests import precisions
+from tests.training import OPTIONS
 
 SIZE = 32
 
@@ -52,14 +53,16 @@ def images(count, size=8, channels=3):
     return np.rint(keras.ops.image.resize(coarse, (size, size)))
 
 
-def build(shape=(8, 8, 3), classes=2, **changes):
-    options = {"backbone": "MobileNetV3Small", "weights": None, "image_size": SIZE, "dropout": 0.2}
-    return transfer.build(shape, classes, transfer.Options.model_validate(options | changes))
+def build(shape=(8, 8, 3), weights="none", file=None, image_size=SIZE):
+    """The network with the weights of a file, if one is given."""
+    weights = weights if file is None else "file"
+    options = {"backbone": "MobileNetV3Small", "weights": weights, "image_size": image_size, "dropout": 0.2}
+    return architecture.Architecture({"name": "transfer", **options}).build(list(shape), 2, file)
 
 
-def bad_weights(path):
+def refusal(**weights):
     with pytest.raises(errors.BadInput) as caught:
-        build(weights=str(path))
+        build(**weights)
     return str(caught.value)
 
 
@@ -100,7 +103,7 @@ def test_the_published_weights_are_those_of_keras(monkeypatch, name):
 def test_the_features_are_those_of_the_backbone_in_the_file(backbone, tmp_path, suffix):
     path = tmp_path / f"backbone{suffix}"
     (backbone.save_weights if suffix == ".weights.h5" else backbone.save)(path)
-    model = build(weights=str(path))
+    model = build(file=path)
     resized = keras.ops.image.resize(images(4), (SIZE, SIZE))
     features = np.mean(backbone(resized, training=False), axis=(1, 2))
     kernel, bias = model.layers[-1].get_weights()
@@ -109,14 +112,13 @@ def test_the_features_are_those_of_the_backbone_in_the_file(backbone, tmp_path, 
     np.testing.assert_allclose(model(images(4), training=False), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("weights", [None, "none"])
-def test_without_weights_the_backbone_is_random(weights):
-    first, second = (build(weights=weights).get_layer("backbone").get_weights()[0] for _ in range(2))
+def test_without_weights_the_backbone_is_random():
+    first, second = (build().get_layer("backbone").get_weights()[0] for _ in range(2))
     assert not np.array_equal(first, second)
 
 
 def test_grey_images_are_seen_as_three_equal_channels(weights):
-    grey, colour = build((8, 8, 1), weights=str(weights)), build((8, 8, 3), weights=str(weights))
+    grey, colour = build((8, 8, 1), file=weights), build((8, 8, 3), file=weights)
     colour.set_weights(grey.get_weights())
     pixels = images(3, channels=1)
     np.testing.assert_allclose(grey(pixels), colour(np.repeat(pixels, 3, axis=-1)), atol=1e-5)
@@ -132,7 +134,7 @@ def test_images_are_resized_for_the_backbone():
 
 
 def test_the_frozen_backbone_keeps_every_weight_and_the_head_learns(weights):
-    model = build(weights=str(weights))
+    model = build(file=weights)
     model.get_layer("backbone").trainable = False
     assert len(model.trainable_variables) == 2
     before = model.get_weights()
@@ -144,7 +146,7 @@ def test_the_frozen_backbone_keeps_every_weight_and_the_head_learns(weights):
 @pytest.mark.parametrize("policy", ["float32", precisions.BFLOAT16])
 def test_fine_tuning_changes_the_backbone_and_keeps_its_batch_statistics(weights, policy):
     keras.mixed_precision.set_dtype_policy(policy)
-    model = build(weights=str(weights))
+    model = build(file=weights)
     backbone = model.get_layer("backbone")
     backbone.trainable = False
     backbone.trainable = True
@@ -179,10 +181,10 @@ np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
 
 
 def test_a_trained_model_is_the_same_file_twice_and_gives_the_same_in_another_process(weights, tmp_path):
-    network = build(weights=str(weights))
+    network = build(file=weights)
     train_steps(network, 1)
-    manifest = {"normalization": {"mean": [0.0] * 3, "std": [1.0] * 3}, "image_shape": (8, 8, 3)}
-    _, _, classifier = train._with_pixels_in(network, manifest, test_time_views=1)
+    constants = manifest.Normalization(method="none", mean=[0.0] * 3, std=[1.0] * 3)
+    classifier = assembly.assemble(network, (8, 8, 3), constants, looks=1).probabilities
     for name in ("model.keras", "again.keras"):
         saving.save(stock_layers.with_stock_layers(classifier), tmp_path / name)
     assert (tmp_path / "model.keras").read_bytes() == (tmp_path / "again.keras").read_bytes()
@@ -208,22 +210,22 @@ def test_the_published_weights_are_fetched_and_loaded(backbone, server, monkeypa
 
 def test_published_weights_out_of_reach_are_bad_input_that_names_them_and_the_way_out(server, monkeypatch):
     monkeypatch.setattr(transfer, "PUBLISHED", server.url(""))
-    message = bad_weights("imagenet")
+    message = refusal(weights="imagenet")
     assert message.startswith("could not fetch the weights of MobileNetV3Small: http://127.0.0.1")
     assert "no_top_v2.h5: the server answered 404" in message
-    assert message.endswith("set train.model.weights to its path")
+    assert message.endswith("put it into data/weights and set train.model.weights to file")
 
 
 def test_a_file_of_weights_that_is_not_there_is_bad_input(tmp_path):
-    message = bad_weights(tmp_path / "absent.h5")
-    assert "train.model.weights: expected a file or folder at" in message
+    message = refusal(file=tmp_path / "absent.h5")
+    assert "train.weights: expected one file of weights" in message
     assert "absent.h5" in message
 
 
 def test_weights_of_another_backbone_are_bad_input(tmp_path):
     other = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     other.save_weights(tmp_path / "other.weights.h5")
-    message = bad_weights(tmp_path / "other.weights.h5")
+    message = refusal(file=tmp_path / "other.weights.h5")
     assert "expected weights of MobileNetV3Small without its top" in message
     assert "other.weights.h5, which does not fit" in message
     assert "\n" not in message
@@ -233,16 +235,30 @@ def test_weights_of_another_backbone_are_bad_input(tmp_path):
 def test_a_file_that_holds_no_weights_is_bad_input(tmp_path, suffix):
     path = tmp_path / f"broken{suffix}"
     path.write_bytes(b"no weights" * 100)
-    assert f"{path}, which does not fit" in bad_weights(path)
+    assert f"{path}, which does not fit" in refusal(file=path)
 
 
 def test_a_truncated_file_of_weights_is_bad_input(weights, tmp_path):
     path = tmp_path / "half.weights.h5"
     path.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
-    assert "half.weights.h5, which does not fit" in bad_weights(path)
+    assert "half.weights.h5, which does not fit" in refusal(file=path)
 
 
 def test_a_keras_file_of_something_else_is_bad_input(tmp_path):
     inputs = keras.Input((2,))
     keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(tmp_path / "dense.keras")
-    assert "dense.keras, which does not fit" in bad_weights(tmp_path / "dense.keras")
+    assert "dense.keras, which does not fit" in refusal(file=tmp_path / "dense.keras")
+
+
+def test_a_file_that_is_not_asked_for_is_bad_input(weights):
+    with pytest.raises(errors.BadInput, match=r"train\.model\.weights is none, but train\.weights names /"):
+        architecture.Architecture({"name": "transfer", **OPTIONS["transfer"]}).build([8, 8, 3], 2, weights)
+
+
+def test_a_file_that_is_missing_is_asked_for():
+    assert "is file, but train.weights names nothing" in refusal(weights="file")
+
+
+def test_a_model_that_takes_no_weights_says_so(weights):
+    with pytest.raises(errors.BadInput, match=r"train\.weights: dense takes no file of weights"):
+        architecture.Architecture({"name": "dense", **OPTIONS["dense"]}).build([8, 8, 3], 2, weights)

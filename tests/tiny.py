@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages import records
-from stages.running import outputs
+from stages.inputs import arrays
 
 # A GPU can only be hidden before TensorFlow's first operation, which other tests may run.
 tf.config.set_visible_devices([], "GPU")
@@ -27,7 +27,7 @@ TRAINING: dict[str, Any] = {
         "model": {"name": "dense", "units": []},
         "optimizer": {"name": "sgd", "learning_rate": 0.05},
         "epochs": 1,
-        "test_time_views": 1,
+        "test_time_augmentation": 1,
     },
     "records": {
         "augment": RECORDS["augment"],
@@ -71,19 +71,17 @@ def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1)):
     for split, count in {"train": train, "val": val, "test": test}.items():
         labels = generator.permutation(np.arange(count) % 2)
         noise = generator.integers(0, 100, (count, *shape))
-        (folder / split).mkdir(parents=True)
-        np.save(folder / split / "images.npy", (noise + 150 * labels[:, None, None, None]).astype(np.uint8))
-        np.save(folder / split / "labels.npy", labels)
-        np.save(folder / split / "positions.npy", generator.permutation(1000)[:count])
-        manifest = {"classes": CLASSES, "image_shape": list(shape), "count": count}
-        outputs.write_json(folder / split / "manifest.json", manifest)
+        images = (noise + 150 * labels[:, None, None, None]).astype(np.uint8)
+        manifest = arrays.Manifest(classes=CLASSES, count=count, image_shape=list(shape))
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays.write(folder / split, manifest, images, labels, generator.permutation(1000)[:count])
     return folder
 
 
-def build_records(folder, arrays, **changes):
+def build_records(folder, subset, **changes):
     """Run the records stage on a subset; return the folder of its splits."""
     params = records.Params.model_validate({**RECORDS, **changes})
-    records.records(params, arrays, folder / "records", folder / "training_images.png")
+    records.records(params, subset, folder / "records", folder / "training_images.png")
     return folder / "records"
 
 

@@ -1,6 +1,7 @@
 """This project: what `dvc repro` trains with configs/cifar10-three-classes.yaml, epoch by epoch."""
 
 import itertools
+import math
 from pathlib import Path
 
 import keras
@@ -9,9 +10,10 @@ import tensorflow as tf
 
 from benchmarks import peer
 from stages import train
+from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord
 from stages.running import paramfile
-from stages.training import hardware
+from stages.training import execution, hardware, loop, phases
 
 MOST_EPOCHS = 1000  # that a benchmark may ask for
 
@@ -19,28 +21,43 @@ MOST_EPOCHS = 1000  # that a benchmark may ask for
 def prepare(data: Path) -> peer.Peer:
     """The network, to be trained on `data`/records/train.
 
-    It puts together the train stage's own functions as the stage does.
+    It puts the parts together as the train stage does.
     """
     params = paramfile.read(train.Params, "train", data / "params.yaml")
-    records = data / "records/train"
-    manifest = tfrecord.read_manifest(records)
-    chosen = hardware.select("cpu", params.precision)
-    keras.mixed_precision.set_dtype_policy(chosen.precision)
+    split = tfrecord.Split(data / "records/train")
+    manifest = split.manifest
+    machine = hardware.select("cpu", params.precision)
+    keras.mixed_precision.set_dtype_policy(machine.precision)
     keras.utils.set_random_seed(params.seed)
     if params.deterministic:
         tf.config.experimental.enable_op_determinism()
-    architecture, options = train._architecture(params.model)
-    network = architecture.build(manifest["image_shape"], len(manifest["classes"]), options)
-    logits, tested, classifier = train._with_pixels_in(network, manifest, params.test_time_views)
-    trainer, *_ = train._trainers(params, network, logits, tested, manifest["count"], chosen, "stepwise")
-    batches = train._streamed(records, manifest, params.batch_size, range(MOST_EPOCHS), params.seed)
+    network = architecture.Architecture(params.model).build(manifest.image_shape, len(manifest.classes))
+    looks = params.test_time_augmentation
+    classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
+    penalty = loop.Penalty(params.l1, params.l2)
+
+    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
+        models = classifier.logits, classifier.tested
+        return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
+
+    trainer, *_ = phases.build(
+        make,
+        network,
+        params.optimizer,
+        params.schedule,
+        params.fine_tuning,
+        params.epochs,
+        math.ceil(manifest.count / params.batch_size),
+        machine.precision,
+    )
+    batches = execution.streamed(split, params.batch_size, range(MOST_EPOCHS), params.seed)
     numbers = itertools.count()
 
     def epoch() -> float:
         number = next(numbers)
-        return trainer.train_epoch(batches(number), manifest["count"], f"epoch {number + 1}")["loss"]
+        return trainer.train_epoch(batches(number), manifest.count, f"epoch {number + 1}")["loss"]
 
     def classify(images: np.ndarray) -> np.ndarray:
-        return classifier.predict(images, verbose=0).argmax(axis=1)
+        return classifier.probabilities.predict(images, verbose=0).argmax(axis=1)
 
     return peer.Peer(epoch, classify)

@@ -1,12 +1,16 @@
-"""Save a Keras model so that equal models are equal files."""
+"""Save a Keras model so that equal models are equal files, and load one with checks."""
 
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+
+from stages.running import errors
 
 NEWER_OPTIONS = {
     "input_axes": None,
@@ -35,6 +39,34 @@ def save(model: keras.Model, path: Path) -> None:
                 if name.endswith(".json"):
                     content = _repeatable(content)
                 target.writestr(zipfile.ZipInfo(name, EPOCH), content)
+
+
+def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Model:
+    """Load a model for images of one shape and a number of classes.
+
+    Args:
+        path: A `.keras` file.
+        image_shape: (H, W, C).
+        num_classes: K.
+
+    Raises:
+        errors.BadInput: the file holds no Keras model, one for other images or classes, or one with NaN
+            among its weights.
+    """
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise errors.BadInput(f"{path}: expected a Keras model: {error}") from error
+    expected = (tuple(image_shape), num_classes)
+    received = (tuple(model.input_shape[1:]), model.output_shape[-1])
+    if received != expected:
+        raise errors.BadInput(
+            f"{path}: expected a model for images {expected[0]} and {expected[1]} classes,"
+            f" received one for images {received[0]} and {received[1]} classes"
+        )
+    if damaged := [weight.path for weight in model.weights if np.isnan(np.asarray(weight)).any()]:
+        raise errors.BadInput(f"{path}: expected finite weights, received NaN in {damaged[0]}; train again")
+    return model
 
 
 def _repeatable(document: bytes) -> bytes:

@@ -4,11 +4,11 @@ from typing import Literal
 
 import keras
 
-Count = Literal[1, 2, 6]
+Looks = Literal[1, 2, 6]  # at an image
 
 
-def logits(network: keras.Model, images: keras.KerasTensor, views: Count) -> keras.KerasTensor:
-    """The mean of a network's logits over views of each image, as airbench has it (arXiv:2404.00498).
+def logits(network: keras.Model, images: keras.KerasTensor, looks: Looks) -> keras.KerasTensor:
+    """The mean of a network's logits over several looks at each image, as airbench has it (arXiv:2404.00498).
 
     The mirror image is worth 1.1 ± 0.1 points of a small network's accuracy on CIFAR-10
     (reports/benchmarks/ablation.md), and takes no training.
@@ -16,20 +16,20 @@ def logits(network: keras.Model, images: keras.KerasTensor, views: Count) -> ker
     Args:
         network: From float [B, H, W, C] to logits, float32 [B, K].
         images: float [B, H, W, C].
-        views: 1 is the image alone; 2 adds its mirror image; 6 shifts both by a pixel towards either
+        looks: 1 is the image alone; 2 adds its mirror image; 6 shifts both by a pixel towards either
             end of a diagonal too, the edge reflected. The unshifted pair counts as much as the other four.
 
     Returns:
         float32 [B, K], of stock Keras operations.
     """
-    if views == 1:
+    if looks == 1:
         return network(images)
     pair = _both_sides(network, images)
-    if views == 2:
+    if looks == 2:
         return _mean("both_sides", pair)
     padded = keras.ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
     shifted = [keras.layers.Cropping2D(((a, 2 - a), (a, 2 - a)))(padded) for a in (0, 2)]
-    others = [view for each in shifted for view in _both_sides(network, each)]
+    others = [look for each in shifted for look in _both_sides(network, each)]
     return _mean("all_views", [_mean("both_sides", pair), _mean("shifted", others)])
 
 

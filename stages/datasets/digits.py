@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.running import paramfile
+
 CLASSES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 FILES = {"digits.csv": "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"}  # SHA-256
 TRAIN = 1437  # the first four fifths; writers follow each other, so few stand on both sides
+
+
+class Options(paramfile.Section):
+    """This dataset has no options."""
 
 
 def bundled() -> Iterator[tuple[str, bytes]]:

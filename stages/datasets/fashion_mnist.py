@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.running import errors
+from stages.running import errors, paramfile
 
 CLASSES = [
     "T-shirt/top",
@@ -31,6 +31,10 @@ FILES = {  # name in data/raw: SHA-256 of the published file, decompressed
 }
 URLS = [f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}.gz" for name in FILES]
 MIRROR = ("debian", "dataset-fashion-mnist", 30_900_652)
+
+
+class Options(paramfile.Section):
+    """This dataset has no options."""
 
 
 def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

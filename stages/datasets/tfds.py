@@ -1,19 +1,52 @@
-"""Any image-classification dataset of https://www.tensorflow.org/datasets, as `tfds:<name>`.
+"""Any image-classification dataset of https://www.tensorflow.org/datasets.
 
 The raw files are those that tensorflow-datasets prepares, in its array_record format, which is read
 at random and without TensorFlow. TFDS checks every download against its registered checksums.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import naming
 
-from stages.datasets import picture, prepared
-from stages.running import errors
+from stages.decoding import picture
+from stages.running import errors, paramfile
+from stages.sources import cache, checksums, origin, prepared, published, raw
+
+
+class Options(paramfile.Section):
+    """Which of TFDS's datasets."""
+
+    builder: str = pydantic.Field(min_length=1)  # name, name/configuration, either with :version
+
+
+def fetch(options: Options, source: published.Source, archive: Path | None, folder: Path) -> raw.Manifest:
+    """Copy a dataset to a folder as TFDS prepared it, in the cache or given as the archive.
+
+    Raises:
+        errors.BadInput: see `prepare`, or `archive` holds another dataset.
+    """
+    builder = options.builder
+    if archive is not None:
+        place = archive
+    elif source == "mirror":
+        raise errors.BadInput(f"tfds:{builder} has no mirror; set download.source to origin or auto")
+    else:
+        data_dir = cache.made("tfds")
+        for url in urls(builder, data_dir)[:1]:
+            origin.probe(url)
+        place = prepare(builder, data_dir)
+    dataset = f"tfds:{require(builder, place)}"
+    files = [file for file in sorted(place.iterdir()) if file.is_file()]
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    digests = {file.name: checksums.of_file(file, "sha256") for file in files}
+    return raw.Manifest(dataset=dataset, files=digests, plugin="tfds")
 
 
 def urls(name: str, data_dir: Path) -> list[str]:

@@ -8,6 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+MEASURES = {  # column: title
+    "loss": "Loss",
+    "accuracy": "Accuracy",
+    "above_half_precision": "Precision above half",
+    "above_half_recall": "Recall above half",
+}
+
 
 def figure(history: pd.DataFrame) -> Figure:
     """Loss, accuracy and, where there are such columns, precision and recall by epoch.
@@ -16,9 +23,9 @@ def figure(history: pd.DataFrame) -> Figure:
     last time, with the epoch and the value there; a star on the best validation, whose numbers stand above.
 
     Args:
-        history: Columns epoch, loss, accuracy and, perhaps, precision, recall and val_ of each.
+        history: Columns epoch, loss, accuracy and perhaps others of MEASURES, and val_ of each.
     """
-    measures = [name for name in ("loss", "accuracy", "precision", "recall") if name in history]
+    measures = [name for name in MEASURES if name in history]
     rows = -(-len(measures) // 2)
     drawn = Figure(figsize=(10, 4 * rows + 0.3), layout="constrained")
     panels = drawn.subplots(rows, 2, squeeze=False).flat
@@ -63,7 +70,7 @@ def last_crossing(
 
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
-    epochs, training, title = history["epoch"].to_numpy(), history[measure].to_numpy(), measure.capitalize()
+    epochs, training, title = history["epoch"].to_numpy(), history[measure].to_numpy(), MEASURES[measure]
     axes.plot(epochs, training, marker=".", label="training")
     if f"val_{measure}" in history:
         validation = history[f"val_{measure}"].to_numpy()
@@ -73,7 +80,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
         title += f"\nbest validation: {validation[best]:.4g} at epoch {epochs[best]}"
         if crossing := last_crossing(epochs, training, validation):
             _draw_crossing(axes, *crossing)
-    axes.set(title=title, xlabel="epoch", ylabel=measure)
+    axes.set(title=title, xlabel="epoch", ylabel=MEASURES[measure].lower())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
 

@@ -7,16 +7,29 @@ ReLU's gradient before a 2x2 pooling took a sixth of the step of a small network
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from stages.layers import convolution, max_pooling
 
 
-class Conv2D(convolution.Conv2D):
-    """Keras's convolution with ReLU, which it leaves to the `MaxPooling2D` that has to follow."""
+def conv_relu_pool(x: keras.KerasTensor, filters: int, kernel_size: int, **options: Any) -> keras.KerasTensor:
+    """Convolve, max-pool 2x2, then ReLU: the same values as ReLU before pooling, on a quarter of them.
 
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options | {"activation": "relu"})
+    Args:
+        x: float [B, H, W, C].
+        filters: F.
+        kernel_size: Height and width of the kernel, in pixels; without padding.
+        options: Others of Keras's `Conv2D`.
+
+    Returns:
+        float [B, (H - kernel_size + 1) // 2, (W - kernel_size + 1) // 2, F].
+    """
+    return MaxPooling2D(2)(Conv2D(filters, kernel_size, activation="relu", **options)(x))
+
+
+class Conv2D(convolution.Conv2D):
+    """Keras's convolution with ReLU, which it leaves to the `MaxPooling2D` that follows."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve and add the bias: [B, H, W, C] to [B, H', W', F]."""

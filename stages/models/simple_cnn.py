@@ -51,8 +51,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     inputs = keras.Input(image_shape, name="images")
     x = inputs
     for count in options.filters:
-        x = conv_relu_pool.Conv2D(count, options.kernel_size)(x)
-        x = conv_relu_pool.MaxPooling2D(2)(x)
+        x = conv_relu_pool.conv_relu_pool(x, count, options.kernel_size)
         x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     for count in options.units:

@@ -47,8 +47,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
     for count in options.filters:
         x = convolution.Conv2D(count, 3, padding="same", activation="relu")(x)
         x = batch_norm.BatchNormalization(momentum=options.batch_norm_momentum)(x)
-        x = conv_relu_pool.Conv2D(count, 3)(x)
-        x = conv_relu_pool.MaxPooling2D(2)(x)
+        x = conv_relu_pool.conv_relu_pool(x, count, 3)
         x = dropout.Dropout(options.dropout)(x)
     x = keras.layers.Flatten()(x)
     logits = keras.layers.Dense(num_classes, dtype="float32")(x)

@@ -3,21 +3,19 @@
 For few images, or for photographs: what the backbone learned on ImageNet is reused. The recipe is Keras's
 (https://keras.io/guides/transfer_learning/): train the head while the layer named "backbone" is frozen,
 then fine-tune it all. The backbones are described at https://keras.io/api/applications/.
-
-DVC does not see a file that `weights` names: after changing that file, rerun with `dvc repro -f train`.
 """
 
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.sources import given, pretrained
+from stages.sources import pretrained
 
 NORMALIZE = "none"  # what records.normalize has to be: the network scales pixels as its backbone expects
 
@@ -40,7 +38,7 @@ class Options(paramfile.Section):
     """What can be set about it."""
 
     backbone: str  # a key of BACKBONES
-    weights: str | None  # "imagenet", a file with weights of the backbone, or "none": random ones
+    weights: Literal["imagenet", "file", "none"]  # published, those of train.weights, or random ones
     image_size: int = pydantic.Field(ge=SMALLEST)  # pixels; images are resized to this height and width
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of the features dropped before the head
 
@@ -79,7 +77,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
         A model from float [B, H, W, C] to float32 [B, K]; its layer "backbone" is a model.
 
     Raises:
-        errors.BadInput: another number of channels, or weights that cannot be fetched or do not fit.
+        errors.BadInput: another number of channels.
     """
     if (channels := image_shape[-1]) not in (1, 3):
         raise errors.BadInput(f"transfer expects images of 1 or 3 channels, received {channels}")
@@ -99,26 +97,43 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
 def _backbone(options: Options) -> keras.Model:
     shape = (options.image_size, options.image_size, 3)
     model = BACKBONES[options.backbone].create(include_top=False, weights=None, input_shape=shape)
-    if options.weights is not None and options.weights != "none":
-        _load(model, options.backbone, options.weights)
     return _InferenceMode(model.input, model.output, name="backbone")
 
 
-def _load(model: keras.Model, name: str, weights: str) -> None:
-    path = _published(name) if weights == "imagenet" else given.path(weights, "train.model.weights")
-    if not path.is_file():
+def load(network: keras.Model, path: Path | None, options: Options) -> None:
+    """Give the backbone the weights that `options.weights` asks for.
+
+    Args:
+        network: As `build` gives it.
+        path: What `train.weights` names: weights of the backbone without its top, in a file .weights.h5,
+            .keras or .h5; None if it names nothing.
+        options: See `Options`.
+
+    Raises:
+        errors.BadInput: there is no file, one that is not asked for, one that does not fit, or the
+            published weights cannot be fetched.
+    """
+    if (path is not None) != (options.weights == "file"):
+        found = "nothing" if path is None else path
         raise errors.BadInput(
-            f"train.model.weights: expected imagenet, none or a file of weights, found no file at {path}"
+            f"train.model.weights is {options.weights}, but train.weights names {found}; to use a file of"
+            " yours, put it into data/weights and set train.model.weights to file; else leave data/weights"
+            " empty"
         )
+    if path is None and options.weights == "none":
+        return
+    path = path or _published(options.backbone)
+    if not path.is_file():
+        raise errors.BadInput(f"train.weights: expected one file of weights, found no file at {path}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a hundred of them come before the one error
-            model.load_weights(path)
+            network.get_layer("backbone").load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise errors.BadInput(
-            f"train.model.weights: expected weights of {name} without its top, in a file"
-            f" .weights.h5, .keras or .h5; received {path}, which does not fit: {reason}"
+            f"train.weights: expected weights of {options.backbone} without its top, in a file .weights.h5,"
+            f" .keras or .h5; received {path}, which does not fit: {reason}"
         ) from error
 
 
@@ -129,7 +144,7 @@ def _published(name: str) -> Path:
     except errors.BadInput as error:
         raise errors.BadInput(
             f"could not fetch the weights of {name}: {error};"
-            " a copy you have can be used: set train.model.weights to its path"
+            " a copy you have can be used: put it into data/weights and set train.model.weights to file"
         ) from error
 
 

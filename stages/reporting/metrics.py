@@ -86,12 +86,12 @@ def above_half(actual: np.ndarray, probabilities: np.ndarray) -> dict[str, float
         precision (0 without any prediction above one half), recall, and `share`: of the images, those
         with such a class.
     """
-    sure = probabilities > 0.5
-    right = int(sure[np.arange(len(actual)), actual].sum())
+    above_half = probabilities > 0.5
+    right = int(above_half[np.arange(len(actual)), actual].sum())
     return {
-        "precision": right / max(int(sure.sum()), 1),
+        "precision": right / max(int(above_half.sum()), 1),
         "recall": right / len(actual),
-        "share": sure.any(axis=1).mean(),
+        "share": above_half.any(axis=1).mean(),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from stages.classifier import provenance
 from stages.reporting import calibration, confusions, markdown, wilson
 
 PAPER = "https://arxiv.org/abs/1810.03993"
@@ -17,7 +18,7 @@ MOST_PAIRS = 5  # of confused classes; confusions.md has more
 WEAKEST = 3  # classes named in the caveats
 TRUSTED = (0.5, 0.7, 0.9, 0.95, 0.99)  # thresholds of confidence
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
-LOOKS = {  # by train.test_time_views
+LOOKS = {  # by train.test_time_augmentation
     1: "",
     2: " It averages what it says of an image and of its mirror image.",
     6: " It averages what it says of an image, of its mirror image, and of both shifted by a pixel.",
@@ -29,7 +30,7 @@ class Facts(NamedTuple):
     """What is known of a model judged on N test images of K classes."""
 
     data: dict[str, Any]  # reports/data.json
-    training: dict[str, Any]  # data/model/training.json
+    training: provenance.Training
     environment: dict[str, Any]  # data/model/environment.json
     image_shape: Sequence[int]  # (H, W, C)
     history: pd.DataFrame  # reports/history.csv
@@ -74,7 +75,7 @@ def _opening(facts: Facts) -> str:
 
 
 def _details(facts: Facts) -> str:
-    options = facts.training["params"]["model"]
+    options = facts.training.params.model
     rows = [
         ["architecture", _architecture(facts)],
         *[[f"its {markdown.name(key)}", _setting(value)] for key, value in options.items() if key != "name"],
@@ -87,7 +88,7 @@ def _details(facts: Facts) -> str:
         ["file", "`data/model/model.keras`; `dvc repro` makes it, `dvc pull train` fetches it from a remote"],
         ["owner, licence", "not recorded by the pipeline"],
     ]
-    looks = LOOKS[facts.training["params"]["test_time_views"]]
+    looks = LOOKS[facts.training.params.test_time_augmentation]
     weights = options.get("weights", "none")
     pretrained = (
         f" Part of it started from weights trained elsewhere ({markdown.name(weights)}), whose biases it "
@@ -187,14 +188,13 @@ def _training_data(facts: Facts) -> str:
         for label, name in enumerate(facts.classes)
     ]
     headers = ["label", "class", *(f"{name} images" for name in SPLITS.values())]
-    records, params = facts.training["records"], facts.training["params"]
-    settings = [
-        [markdown.name(key), _setting(value)] for key, value in _leaves(params) if "model." not in key
-    ]
+    records, params = facts.training.records, facts.training.params
+    leaves = _leaves(params.model_dump())
+    settings = [[markdown.name(key), _setting(value)] for key, value in leaves if "model." not in key]
     made = [
-        ["normalization of pixels", _setting(records["normalization"]["method"])],
-        ["augmentation", ", ".join(_operation(each) for each in records["augment"]) or "none"],
-        ["augmented copies, one an epoch in turn", _setting(records["views"])],
+        ["normalization of pixels", _setting(records.normalization.method)],
+        ["augmentation", ", ".join(_operation(each) for each in records.augment) or "none"],
+        ["augmented copies, one an epoch in turn", _setting(records.views)],
     ]
     ran = [[markdown.name(key), _setting(value)] for key, value in sorted(facts.environment.items())]
     return "\n\n".join(
@@ -214,13 +214,13 @@ def _training_data(facts: Facts) -> str:
 
 def _splits(facts: Facts) -> str:
     training, params = facts.training, facts.data["params"]
-    images = _number(training["train_images"], "image")
+    images = _number(training.train_images, "image")
     source = f"{images} of the published training split of {_dataset(facts)}"
-    if not training["val_images"]:
+    if not training.val_images:
         return f"{source}; no validation images were set apart."
     rest = "" if params["test_fraction"] is None else " that the test images leave"
     return (
-        f"{source}, and {training['val_images']:,} for validation: "
+        f"{source}, and {training.val_images:,} for validation: "
         f"{markdown.percent(params['val_fraction'])} of each class's images{rest}, chosen at random."
     )
 
@@ -269,7 +269,7 @@ def _unused(facts: Facts) -> str:
 
 
 def _learning(facts: Facts) -> str:
-    history, planned = facts.history, facts.training["params"]["epochs"]
+    history, planned = facts.history, facts.training.params.epochs
     ran = _number(len(history), "epoch")
     if len(history) < planned:
         ran += f" of {planned:,}, stopped because the validation accuracy no longer rose"
@@ -278,7 +278,7 @@ def _learning(facts: Facts) -> str:
     best = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
     return (
         f"Trained for {ran}. Best validation accuracy: **{markdown.percent(best['val_accuracy'])}** on "
-        f"{_number(facts.training['val_images'], 'image')}, after epoch {int(best['epoch'])}, whose weights "
+        f"{_number(facts.training.val_images, 'image')}, after epoch {int(best['epoch'])}, whose weights "
         f"are kept (training accuracy in that epoch: {markdown.percent(best['accuracy'])}). Being the best "
         "of several it flatters the model a little; the test accuracy does not."
     )
@@ -472,7 +472,7 @@ def _with_interval(share: float, low: float, high: float) -> str:
 
 
 def _architecture(facts: Facts) -> str:
-    return markdown.name(facts.training["params"]["model"]["name"])
+    return markdown.name(facts.training.params.model["name"])
 
 
 def _dataset(facts: Facts) -> str:
@@ -508,7 +508,7 @@ def _setting(value: object) -> str:
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Everything below a mapping that is not itself a mapping, by dotted key."""
-    for key, value in values.items():
+    for key, value in sorted(values.items()):
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         else:

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn import metrics
 
-from stages.figures import canvas
+from stages.figures import canvas, confusion_matrix
 from stages.review import results
 
 NAME_LENGTH = 24  # characters of a class's name
@@ -58,10 +58,12 @@ def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str
     if predictions is None:
         axes.annotate("no predictions", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return
-    counts = confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
+    counts = metrics.confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    display = ConfusionMatrixDisplay(shares)
-    display.plot(ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= canvas.NUMBERED_CLASSES)
+    display = metrics.ConfusionMatrixDisplay(shares)
+    display.plot(
+        ax=axes, cmap="Blues", colorbar=False, include_values=len(names) <= confusion_matrix.NUMBERED_CLASSES
+    )
     if display.text_ is not None:
         for text, count in zip(display.text_.flat, counts.flat, strict=True):
             text.set_text(str(count))

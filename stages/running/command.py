@@ -19,7 +19,7 @@ INTERRUPTED = (
 
 
 def run(stage: Callable[..., None], schema: type[paramfile.Section]) -> None:
-    """Call `stage(params, *paths)` with the paths on the command line.
+    """Call `stage(params, *paths)` with the paths on the command line; those with a default are options.
 
     Exits with status 1 and one message when the input is bad, the disk is full or a place cannot be
     written, with status 130 when the user interrupts it. Any other exception is a defect and keeps its
@@ -28,8 +28,9 @@ def run(stage: Callable[..., None], schema: type[paramfile.Section]) -> None:
     output.use_utf8()
     name = stage.__name__
     parser = argparse.ArgumentParser(prog=f"python -m stages.{name}")
-    for path in list(inspect.signature(stage).parameters)[1:]:
-        parser.add_argument(path, type=Path)
+    for path in list(inspect.signature(stage).parameters.values())[1:]:
+        is_required = path.default is inspect.Parameter.empty
+        parser.add_argument(path.name if is_required else f"--{path.name}", type=Path)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     arguments = vars(parser.parse_args())
     try:

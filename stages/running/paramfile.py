@@ -15,6 +15,8 @@ class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+Count = Annotated[int, pydantic.Field(ge=0)]
+Size = Annotated[int, pydantic.Field(ge=1)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # what NumPy, TensorFlow and Keras all take
 
 S = TypeVar("S", bound=Section)

@@ -19,7 +19,7 @@ class Hardware(NamedTuple):
     """What was chosen."""
 
     device: str  # "cpu" or "gpu"
-    name: str  # of the processor
+    processor: str  # its model name
     precision: str  # a Keras dtype policy
 
 

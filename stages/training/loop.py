@@ -1,9 +1,13 @@
-"""Train a network epoch by epoch, watching a validation split."""
+"""Train a network epoch by epoch, watching a validation split.
+
+Keras's `fit` is not used. It cannot run whole epochs in a device's memory, train with another optimizer from
+one epoch to the next, or run under `MultiWorkerMirroredStrategy` (keras-team/keras#20585).
+"""
 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,8 +17,6 @@ from stages.layers import xla
 from stages.running import errors, progress
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
-# Operation by operation; a step compiled by XLA, which with several replicas is not; an epoch.
-Execution = Literal["stepwise", "compiled", "resident"]
 Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
 
 
@@ -37,27 +39,27 @@ class Penalty(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over images. A prediction is certain if its probability is above one half."""
+    """Sums over images. Above half are predictions whose probability is greater than 0.5."""
 
     loss: Any
     correct: Any
-    certain: Any
-    certain_correct: Any
+    above_half: Any
+    above_half_correct: Any
     images: Any
 
     def add(self, other: "Totals") -> "Totals":
-        """Both together."""
-        return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
+        """Add two totals."""
+        return Totals(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
     def means(self, prefix: str = "") -> dict[str, float]:
-        """Loss and accuracy per image; precision and recall as Keras's metrics of these names have
-        them, which count certain predictions alone."""
-        images, certain_correct = float(self.images), float(self.certain_correct)
+        """Divide by the number of images: loss, accuracy, and the precision and recall of Keras's metrics of
+        these names, which count only predictions above half."""
+        images, above_half_correct = float(self.images), float(self.above_half_correct)
         return {
             f"{prefix}loss": float(self.loss) / images,
             f"{prefix}accuracy": float(self.correct) / images,
-            f"{prefix}precision": certain_correct / max(float(self.certain), 1.0),
-            f"{prefix}recall": certain_correct / images,
+            f"{prefix}above_half_precision": above_half_correct / max(float(self.above_half), 1.0),
+            f"{prefix}above_half_recall": above_half_correct / images,
         }
 
 
@@ -130,12 +132,12 @@ class Trainer:
     def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
         loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)
         correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
-        certain = tf.reduce_max(tf.nn.softmax(logits), axis=-1) > 0.5
+        above_half = tf.reduce_max(tf.nn.softmax(logits), axis=-1) > 0.5
         return Totals(
             loss,
             _count(correct),
-            _count(certain),
-            _count(correct & certain),
+            _count(above_half),
+            _count(correct & above_half),
             tf.cast(tf.shape(labels)[0], tf.float32),
         )
 
@@ -173,7 +175,7 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """The learning rate of the next step."""
         return float(self.optimizer.learning_rate)
 
 
@@ -225,8 +227,8 @@ def fit(
             better; None never does.
 
     Returns:
-        Per epoch: epoch (from 1), learning_rate (at its start), loss, accuracy, precision and
-        recall, and the latter four with "val_" before them; see `Totals.means`.
+        Per epoch: epoch (from 1), learning_rate (at its start), seconds (with its validation), and what
+        `Totals.means` gives, of training and with "val_" before it of validation.
 
     Raises:
         errors.BadInput: the loss is no longer finite.
@@ -248,8 +250,10 @@ def fit(
         if val is not None:
             row |= trainer.test(val(epoch))
             _require_finite(row["val_loss"], f"{label}, validation")
-            seconds = time.perf_counter() - epoch_began
-            print(f"{label}: validation accuracy {row['val_accuracy']:.4f}, {seconds:.1f} s", flush=True)
+        row["seconds"] = time.perf_counter() - epoch_began
+        if val is not None:
+            accuracy = f"{row['val_accuracy']:.4f}"
+            print(f"{label}: validation accuracy {accuracy}, {row['seconds']:.1f} s", flush=True)
             found = row["val_accuracy"], -row["val_loss"]
             waited = 0 if found > best.found else waited + 1
             if found > best.found:

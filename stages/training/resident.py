@@ -6,7 +6,6 @@ step takes a millisecond or two.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,20 +31,19 @@ class Views:
     """The views that some epochs read, their images in a device's memory.
 
     From the second round over the views on, the images of one come in an order seeded by (seed, epoch);
-    `tfrecord.dataset` has another, since it holds but a few records.
+    `tfrecord.Split.dataset` has another, since it holds but a few records.
 
     Raises:
         errors.BadInput: a file is corrupt or not in the records format.
     """
 
-    def __init__(self, records: Path, manifest: dict[str, Any], epochs: int, seed: int, device: str):
-        self.count, self.seed = manifest["count"], seed
-        read = range(min(epochs, manifest["views"]))
-        whole = tfrecord.dataset(records, manifest, self.count, read)
+    def __init__(self, split: tfrecord.Split, epochs: int, seed: int, device: str):
+        self.count, self.seed = split.manifest.count, seed
+        read = range(min(epochs, split.manifest.views))
         with tf.device(device):
             self.views = [
                 (tf.identity(images), tf.identity(labels))
-                for images, labels, _ in tfrecord.batches(whole, records)
+                for images, labels, _ in split.batches(self.count, read)
             ]
 
     def epoch(self, number: int) -> Epoch:
@@ -56,15 +54,15 @@ class Views:
         return Epoch(*self.views[number % len(self.views)], tf.constant(order))
 
 
-def size(manifest: dict[str, Any], epochs: int) -> int:
-    """Bytes of the images that so many epochs read."""
-    return int(np.prod(manifest["image_shape"])) * manifest["count"] * min(epochs, manifest["views"])
+def size(split: tfrecord.Split, epochs: int) -> int:
+    """The bytes of the images that a number of epochs reads."""
+    held = split.manifest
+    return split.image_bytes * held.count * min(epochs, held.views)
 
 
 def prepare(
     trainers: Sequence[Any],
-    records: Path,
-    manifest: dict[str, Any],
+    split: tfrecord.Split,
     epochs: int,
     seed: int,
     device: str,
@@ -77,7 +75,7 @@ def prepare(
         errors.BadInput: a file is corrupt or not in the records format.
     """
     began = time.perf_counter()
-    views = Views(records, manifest, epochs, seed, device)
+    views = Views(split, epochs, seed, device)
     loaded = time.perf_counter()
     for trainer in dict.fromkeys(trainers):
         trainer.compile(views.epoch(0))
@@ -92,8 +90,8 @@ class Trainer(loop.Trainer):
 
     checked_pieces = 1
 
-    def __init__(self, *common: Any, batch_size: int):
-        super().__init__(*common)
+    def __init__(self, *common: Any, batch_size: int, **others: Any):
+        super().__init__(*common, **others)
         self.batch_size = batch_size
         self._train_batches = xla.compiled(self._batches)
 

@@ -1,0 +1,79 @@
+"""An architecture: a file of stages/models/, its options, and what it asks of the records.
+
+The file defines `Options` and `build(image_shape, num_classes, options)`, and may define
+
+    NORMALIZE   the `records.normalize` that it needs, because it scales pixels itself
+    initialize  (network, batches, options): set first weights from normalized training images
+    load        (network, path, options): take the weights of a file that `train.weights` names
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from stages.running import errors, plugins
+
+
+class Architecture:
+    """The architecture that `train.model` names.
+
+    Raises:
+        errors.BadInput: the name is missing or unknown, or an option is missing, unknown or wrong.
+    """
+
+    def __init__(self, model: Mapping[str, Any]):
+        self.name, self.module, self.options = plugins.choose("models", model, "train.model")
+
+    def require_normalization(self, method: str) -> None:
+        """Check how the records are normalized.
+
+        Raises:
+            errors.BadInput: in another way than the architecture needs.
+        """
+        expected = getattr(self.module, "NORMALIZE", method)
+        if method != expected:
+            raise errors.BadInput(
+                f"{self.name} expects records with normalize: {expected}, received {method};"
+                f" set records.normalize to {expected}"
+            )
+
+    def build(self, image_shape: list[int], num_classes: int, weights: Path | None = None) -> keras.Model:
+        """Build the network.
+
+        Args:
+            image_shape: (H, W, C).
+            num_classes: K.
+            weights: A file of weights to start from; None has the architecture's own.
+
+        Returns:
+            A model from float [B, H, W, C], normalized, to logits, float32 [B, K].
+
+        Raises:
+            errors.BadInput: images that are too small, or weights that do not fit or are not taken.
+        """
+        if weights is not None and not hasattr(self.module, "load"):
+            raise errors.BadInput(
+                f"train.weights: {self.name} takes no file of weights, received {weights}; move it away, or"
+                " set train.weights to an empty folder such as data/weights"
+            )
+        network = self.module.build(image_shape, num_classes, self.options)
+        if hasattr(self.module, "load"):
+            self.module.load(network, weights, self.options)
+        return network
+
+    @property
+    def is_initialized(self) -> bool:
+        """True if the architecture sets its first weights from training images."""
+        return hasattr(self.module, "initialize")
+
+    def initialize(self, network: keras.Model, batches: Iterable[np.ndarray]) -> None:
+        """Set first weights from normalized training images.
+
+        Args:
+            network: As `build` gave it.
+            batches: float32 [n, H, W, C] each.
+        """
+        self.module.initialize(network, batches, self.options)

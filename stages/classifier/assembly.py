@@ -1,0 +1,44 @@
+"""From a network of normalized images to the models that train, validate and are saved."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+
+from stages.classifier import pixels, test_time_augmentation
+from stages.inputs import manifest
+
+
+class Classifier(NamedTuple):
+    """Three models of the same weights."""
+
+    normalize: keras.layers.Normalization  # the first layer of all three
+    logits: keras.Model  # uint8 [B, H, W, C] to logits, float32 [B, K]
+    tested: keras.Model  # the same with test-time augmentation
+    probabilities: keras.Model  # images of any scale, float32 [B, H, W, C], to probabilities; this is saved
+
+
+def assemble(
+    network: keras.Model,
+    image_shape: Sequence[int],
+    constants: manifest.Normalization,
+    looks: test_time_augmentation.Looks,
+) -> Classifier:
+    """Put the normalization before a network.
+
+    Args:
+        network: From normalized images, float [B, H, W, C], to logits, float32 [B, K].
+        image_shape: (H, W, C).
+        constants: The normalization.
+        looks: The test-time augmentation.
+    """
+    raw = keras.Input(image_shape, dtype="uint8", name="pixels")
+    variance = [std**2 for std in constants.std]
+    normalize = keras.layers.Normalization(mean=constants.mean, variance=variance, dtype="float32")
+    images = normalize(raw)
+    tested = test_time_augmentation.logits(network, images, looks)
+    given = keras.Input(image_shape, dtype="float32", name="image")
+    judged = test_time_augmentation.logits(network, normalize(pixels.of_any_scale(given)), looks)
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(judged)
+    saved = keras.Model(given, pixels.only_of_pixels(probabilities, given), name="classifier")
+    return Classifier(normalize, keras.Model(raw, network(images)), keras.Model(raw, tested), saved)

@@ -1,0 +1,53 @@
+"""What a saved model was trained with: training.json beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from stages.inputs import manifest
+from stages.running import outputs, paramfile
+
+FILE = "training.json"
+
+
+class Records(paramfile.Section):
+    """How the training images were prepared."""
+
+    augment: list[dict[str, dict[str, Any] | None]]
+    normalization: manifest.Normalization
+    views: paramfile.Size
+
+
+class Settings(paramfile.Section):
+    """The section `train` of params.yaml, of which only this much is known outside of the train stage."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    epochs: paramfile.Size
+    model: dict[str, Any]  # a name and that architecture's options
+    test_time_augmentation: paramfile.Size  # looks at an image
+
+
+class Training(paramfile.Section):
+    """A training's parameters, records and numbers of images."""
+
+    params: Settings
+    records: Records
+    train_images: paramfile.Count
+    val_images: paramfile.Count
+
+
+def write(folder: Path, training: Training) -> None:
+    """Write training.json to the folder of a model."""
+    outputs.write_json(folder / FILE, training.model_dump())
+
+
+def read(folder: Path) -> Training:
+    """Read training.json of a model.
+
+    Raises:
+        errors.BadInput: it is not there, or not as `write` writes it.
+    """
+    path = folder / FILE
+    return paramfile.check(Training, outputs.read_json(path), str(path))

@@ -1,0 +1,115 @@
+"""What a classifier says of a split's images."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from stages.inputs import tfrecord
+from stages.running import errors
+
+BATCH = 500  # images, or fewer if they are large
+SUM_TOLERANCE = 0.05  # of float16 probabilities of a thousand classes
+SHOWN_VALUES = 3  # in an error
+
+
+class Predictions(NamedTuple):
+    """The classifier's probabilities for N images, in the order of the records."""
+
+    probabilities: np.ndarray  # [N, K]
+    labels: np.ndarray  # int [N], the actual classes
+    positions: np.ndarray  # int [N], in the published split
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The predicted labels, int [N]."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of the predicted class, [N]."""
+        return self.probabilities.max(axis=1)
+
+
+def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:
+    """Classify every image of a split, once.
+
+    Args:
+        classifier: From images [B, H, W, C] to probabilities [B, K].
+        split: The records.
+
+    Raises:
+        errors.BadInput: an image is missing or there twice.
+    """
+    step = tf.function(lambda images: classifier(images, training=False), reduce_retracing=True)
+    batches = [
+        Predictions(step(images).numpy(), labels.numpy(), positions.numpy())
+        for images, labels, positions in split.batches(split.batch_size(BATCH))
+    ]
+    whole = Predictions(*(np.concatenate(column) for column in zip(*batches, strict=True)))
+    count, different = len(whole.positions), len(np.unique(whole.positions))
+    if not count == different == split.manifest.count:
+        raise errors.BadInput(
+            f"{split.folder}: expected {split.manifest.count:,} images, received {count:,}, {different:,} of"
+            " them different; rerun the records stage"
+        )
+    return whole
+
+
+def require_probabilities(probabilities: np.ndarray, path: Path) -> None:
+    """Check what a model gave: NaN and the scores of a model without a softmax are no probabilities.
+
+    Args:
+        probabilities: float [N, K].
+        path: The model's file, for the error.
+
+    Raises:
+        errors.BadInput: some are negative, or do not add up to 1.
+    """
+    wrong = ~(probabilities >= 0).all(axis=1) | ~(np.abs(probabilities.sum(axis=1) - 1) < SUM_TOLERANCE)
+    if wrong.any():
+        first = ", ".join(map(str, probabilities[wrong][0, :SHOWN_VALUES]))
+        raise errors.BadInput(
+            f"{path}: expected probabilities that add up to 1 for each image, received {first} for"
+            f" {wrong.sum():,} of {len(wrong):,} images; train the model again, with a lower learning rate if"
+            " these are nan"
+        )
+
+
+def images(split: tfrecord.Split, rows: np.ndarray) -> np.ndarray:
+    """Read some images of a split.
+
+    Args:
+        split: The records.
+        rows: int [n], which of its images, in any order.
+
+    Returns:
+        uint8 [n, H, W, C], in the order of `rows`.
+    """
+    chosen = np.empty((len(rows), *split.manifest.image_shape), np.uint8)
+    first = 0
+    for pixels, _, _ in split.batches(split.batch_size(BATCH)):
+        is_here = (rows >= first) & (rows < first + len(pixels))
+        chosen[is_here] = pixels.numpy()[rows[is_here] - first]
+        first += len(pixels)
+    return chosen
+
+
+def spread(count: int, examples: int) -> np.ndarray:
+    """Rows spread evenly over a split of `count` images: int, at most `examples` of them."""
+    return np.unique(np.linspace(0, count - 1, min(examples, count)).round().astype(int))
+
+
+def first_of_classes(labels: np.ndarray, classes: int, images: int) -> np.ndarray:
+    """Rows of the first images of the first classes to appear, class by class: int [n].
+
+    Args:
+        labels: int [N].
+        classes: How many classes.
+        images: How many images of each.
+    """
+    _, firsts = np.unique(labels, return_index=True)
+    appearing = labels[np.sort(firsts)][:classes]
+    return np.concatenate([np.flatnonzero(labels == label)[:images] for label in np.sort(appearing)])

@@ -1,0 +1,41 @@
+"""The picture of test images with what the model says of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from stages.figures import canvas
+
+
+def figure(
+    images: np.ndarray,
+    actual: Sequence[int],
+    predicted: Sequence[int],
+    probability: Sequence[float],
+    classes: Sequence[str],
+) -> Figure:
+    """A grid of images with what the model says, green where right and red where wrong.
+
+    Args:
+        images: uint8 [n, H, W, C].
+        actual: n labels.
+        predicted: n labels.
+        probability: n probabilities of the predicted class.
+        classes: K names.
+    """
+    shorter, longer = canvas.names(classes, 16), canvas.names(classes, 18)
+    rows = -(-len(images) // 6)
+    columns = -(-len(images) // rows)
+    drawn = Figure(figsize=(1.75 * columns, 2.15 * rows + 0.5), layout="constrained")
+    drawn.suptitle("Test images: predicted class and its probability; red: wrong")
+    axes = drawn.subplots(rows, columns, squeeze=False).flat
+    for axis, image, truth, guess, share in zip(axes, images, actual, predicted, probability, strict=False):
+        canvas.show(axis, image)
+        right = truth == guess
+        said = f"{shorter[guess]}\n{share:.0%}" if right else f"{shorter[guess]} {share:.0%}"
+        title = said if right else f"{said}\nis {longer[truth]}"
+        axis.set_title(title, fontsize=9, color=canvas.RIGHT if right else canvas.WRONG)
+    for axis in list(drawn.axes)[len(images) :]:
+        axis.set_axis_off()
+    return drawn

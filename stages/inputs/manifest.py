@@ -1,0 +1,112 @@
+"""The manifest of a split's records: what the folder holds, and checksums of it."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+
+from stages.running import errors, outputs, paramfile
+
+FILE = "manifest.json"
+
+ImageShape = Annotated[list[paramfile.Size], pydantic.Field(min_length=3, max_length=3)]  # [H, W, C]
+
+
+class Normalization(paramfile.Section):
+    """How pixels are scaled: (pixel - mean) / std, per channel."""
+
+    method: str
+    mean: list[float]
+    std: list[Annotated[float, pydantic.Field(gt=0)]]
+
+
+class Manifest(paramfile.Section):
+    """What a split's folder holds."""
+
+    augment: list[dict[str, dict[str, Any] | None]]
+    checksum: str  # of all the other fields
+    classes: list[str]
+    count: paramfile.Count  # images of a view
+    image_shape: ImageShape
+    images_per_record: paramfile.Size  # at most
+    normalization: Normalization
+    seed: int
+    shard_bytes: dict[str, paramfile.Count]
+    shard_checksums: dict[str, str]
+    shards: paramfile.Size  # files of a view
+    views: paramfile.Size  # augmented copies
+
+
+def write(folder: Path, values: dict[str, Any]) -> None:
+    """Write the manifest of the shards in a folder.
+
+    Args:
+        folder: The folder of a split.
+        values: The fields of `Manifest` without the checksums and the files' sizes.
+    """
+    files = sorted(folder.glob("*.tfrecord"))
+    sizes = {file.name: file.stat().st_size for file in files}
+    checksums = {file.name: _checksum_of_file(file) for file in files}
+    values = {**values, "shard_bytes": sizes, "shard_checksums": checksums}
+    outputs.write_json(folder / FILE, {**values, "checksum": _checksum(values)})
+
+
+def read(folder: Path) -> Manifest:
+    """Read the manifest of a split's folder and check it against the files beside it.
+
+    Raises:
+        errors.BadInput: no manifest, a damaged or edited one, or a shard that is missing or not as it was
+            written.
+    """
+    path = folder / FILE
+    values = outputs.read_json(path)
+    written, expected = values.pop("checksum", None), _checksum(values)
+    if written != expected:
+        raise errors.BadInput(
+            f"{path} is damaged or edited: expected the checksum {expected} of its content, received"
+            f" {written}; run `dvc checkout` or rerun the records stage"
+        )
+    manifest = paramfile.check(Manifest, {**values, "checksum": written}, str(path))
+    for name, size in manifest.shard_bytes.items():
+        received = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if received != size:
+            what = "found no file" if received is None else f"found {received:,}"
+            raise errors.BadInput(
+                f"{folder / name}: expected {size:,} bytes of records, {what};"
+                " run `dvc checkout` or rerun the records stage"
+            )
+    for name, checksum in manifest.shard_checksums.items():
+        if _checksum_of_file(folder / name) != checksum:
+            raise errors.BadInput(
+                f"{folder / name}: expected the records that were written, found others; run `dvc checkout`"
+                " or rerun the records stage"
+            )
+    return manifest
+
+
+def image_bytes(image_shape: Sequence[int]) -> int:
+    """The bytes of an image of the shape (H, W, C)."""
+    return math.prod(image_shape)
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    content = json.dumps(values, sort_keys=True).encode()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _checksum_of_file(path: Path) -> str:
+    """Hash a file's record lengths and the records' own checksums, which TensorFlow verifies when it reads.
+
+    Each record is 8 bytes of length, 4 of its checksum, the content, 4 of its checksum.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while length := file.read(8):
+            file.seek(4 + int.from_bytes(length, "little") % path.stat().st_size, os.SEEK_CUR)
+            digest.update(length + file.read(4))
+    return digest.hexdigest()

@@ -1,0 +1,11 @@
+"""Switch oneDNN on, for everything that imports TensorFlow after this module.
+
+TensorFlow leaves oneDNN off on x86 processors without AVX-512; training is about twice as fast with it.
+What the user has set in TF_ENABLE_ONEDNN_OPTS stays.
+"""
+
+import os
+import platform
+
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

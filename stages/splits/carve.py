@@ -1,0 +1,123 @@
+"""Carve the train, validation and test splits out of the published ones."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stages.running import errors
+
+Published = dict[str, tuple[Any, np.ndarray]]  # images and labels of each published split
+
+
+class Split(NamedTuple):
+    """Some images of one published split."""
+
+    images: Any  # indexed with positions: uint8 [N, H, W, C], or N arrays of any H and W
+    labels: np.ndarray  # int64, of the whole published split
+    positions: np.ndarray  # int64, which images, in which order
+
+
+class Fractions(NamedTuple):
+    """How the published training images are divided."""
+
+    val: float  # of each class, to validate
+    test: float | None  # of each class, to test; None takes the published test split
+    limit_per_class: int | None  # the most images of a class, train and val together, and test
+
+
+def split(published: Published, ids: list[int], fractions: Fractions, seed: int) -> dict[str, Split]:
+    """Shuffle the published training images and carve the validation split from each class.
+
+    Args:
+        published: The published splits, "train" among them.
+        ids: The labels of the chosen classes.
+        fractions: How much of each class goes where.
+        seed: Of the shuffling.
+
+    Raises:
+        errors.BadInput: no train split, no test split that is asked for, or images without labels.
+    """
+    if "train" not in published:
+        raise errors.BadInput(f"expected a published train split, found only {', '.join(published)}")
+    generator = np.random.default_rng(seed)
+    images, labels = published["train"]
+    _require_labels(labels, "train", "label them, or leave them out of the dataset")
+    train, val, test = [], [], []
+    for i in ids:
+        of_class = generator.permutation(np.flatnonzero(labels == i))[: fractions.limit_per_class]
+        tested = round(len(of_class) * (fractions.test or 0))
+        validated = tested + round((len(of_class) - tested) * fractions.val)
+        test.append(of_class[:tested])
+        val.append(of_class[tested:validated])
+        train.append(of_class[validated:])
+    splits = {
+        "train": Split(images, labels, generator.permutation(np.concatenate(train))),
+        "val": Split(images, labels, generator.permutation(np.concatenate(val))),
+    }
+    if fractions.test is None:
+        if "test" not in published:
+            raise errors.BadInput(
+                f"expected a published test split, found only {', '.join(published)};"
+                " set subset.test_fraction to carve one from the training split"
+            )
+        images, labels = published["test"]
+        _require_labels(labels, "test", "set subset.test_fraction to carve one from the training split")
+        test = [np.flatnonzero(labels == i)[: fractions.limit_per_class] for i in ids]
+    splits["test"] = Split(images, labels, np.sort(np.concatenate(test)))
+    return splits
+
+
+def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
+    """A negative label is TFDS's way to say that an image has none."""
+    missing = np.flatnonzero(labels < 0)
+    if len(missing):
+        how_many = "has no labels" if len(missing) == len(labels) else f"lacks {len(missing):,} of its labels"
+        raise errors.BadInput(
+            f"the published {split} split {how_many} (image {missing[0]} has {labels[missing[0]]}); {remedy}"
+        )
+
+
+def unused(published: Published, test_fraction: float | None) -> dict[str, int]:
+    """How many labelled images each published split has that no split here is made of."""
+    used = {"train"} | ({"test"} if test_fraction is None else set())
+    counts = {split: int(np.sum(labels >= 0)) for split, (_, labels) in published.items()}
+    return {split: count for split, count in counts.items() if split not in used and count}
+
+
+def count(split: Split, ids: list[int], chosen: list[str]) -> dict[str, int]:
+    """Count a split's images by class name."""
+    kept = split.labels[split.positions]
+    return {name: int(np.sum(kept == i)) for name, i in zip(chosen, ids, strict=True)}
+
+
+def require_images(counts: dict[str, dict[str, int]], fractions: Fractions) -> None:
+    """Check that each class has images in every split.
+
+    Args:
+        counts: Images by split and class name.
+        fractions: What the splits were carved with, for the error.
+
+    Raises:
+        errors.BadInput: a class has none in a split that is to have some.
+    """
+    for split, of_class in counts.items():
+        for name, count in of_class.items():
+            if count == 0 and (split != "val" or fractions.val > 0):
+                found = f"expected images of class {name!r} in the {split} split, found none"
+                raise errors.BadInput(found + _why(counts, name, fractions))
+
+
+def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions) -> str:
+    """The numbers behind an empty split, where a fraction made it so."""
+    carved = {"val": fractions.val}
+    if fractions.test is not None:
+        carved["test"] = fractions.test
+    images = sum(counts[split][name] for split in ("train", *carved))
+    for split, fraction in carved.items():
+        if counts[split][name] == 0 and fraction and images > 1:
+            enough = math.ceil(1000 / images) / 1000
+            return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {enough} is one"
+    if carved and images == 1:
+        return ": it has only one image"
+    return ""

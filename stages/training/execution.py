@@ -1,0 +1,91 @@
+"""How the steps of a training run, and who feeds them."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from stages.inputs import tfrecord
+from stages.layers import max_pooling
+from stages.running import errors
+from stages.training import loop, resident
+
+Execution = Literal["stepwise", "compiled", "resident"]
+
+
+def choose(
+    wanted: bool | Literal["auto"],
+    deterministic: bool,
+    device: str,
+    network: keras.Model,
+    split: tfrecord.Split,
+    epochs: int,
+) -> Execution:
+    """Choose between operation by operation, a compiled step, and whole epochs in the device's memory.
+
+    On a GPU steps are compiled, and epochs are whole where there is room for the images beside them.
+
+    Args:
+        wanted: Whether the images are to be in the device's memory, `train.resident`.
+        deterministic: Whether the same weights must come out, bit for bit.
+        device: "cpu" or "gpu".
+        network: The network that is trained.
+        split: The training records.
+        epochs: Of the whole training.
+
+    Raises:
+        errors.BadInput: images in the device's memory are asked for where they cannot be.
+    """
+    is_refused = deterministic and max_pooling.is_refused(network)
+    in_scope = tf.distribute.has_strategy()
+    if wanted is True and (is_refused or in_scope):
+        reason = f"{network.name} has a max-pooling that XLA compiles only without train.deterministic"
+        raise errors.BadInput(
+            "train.resident is true, which expects one device and a model that XLA compiles, but"
+            f" {reason if is_refused else 'a tf.distribute strategy is in charge'}; set it to auto"
+        )
+    has_room = resident.size(split, epochs) <= resident.LARGEST
+    if is_refused or (device == "cpu" and wanted is not True):
+        return "stepwise"
+    if wanted is True or (wanted == "auto" and has_room and not in_scope):
+        return "resident"
+    return "compiled"
+
+
+def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer]:
+    """Give what makes a trainer that runs so, from the other arguments of `loop.Trainer`."""
+    if execution == "resident":
+        return functools.partial(resident.Trainer, batch_size=batch_size, jit=True)
+    return functools.partial(loop.Trainer, jit=execution == "compiled")
+
+
+def streamed(
+    split: tfrecord.Split, batch_size: int, epochs: Sequence[int], seed: int = 0
+) -> Callable[[int], Iterable]:
+    """Read epochs one after the other, each batch shared out among the replicas.
+
+    Returns:
+        A function that is called once for each of `epochs`, in their order, and gives its batches.
+
+    Raises:
+        errors.BadInput: a replica would get no image of the last batch.
+    """
+    count = split.manifest.count
+    _require_images_for_replicas(count, batch_size)
+    data = split.dataset(batch_size, epochs, seed)
+    batches = split.iterate(tf.distribute.get_strategy().experimental_distribute_dataset(data))
+    return lambda epoch: itertools.islice(batches, math.ceil(count / batch_size))
+
+
+def _require_images_for_replicas(images: int, batch_size: int) -> None:
+    """Refuse what oneDNN's convolutions fail on: a replica's empty share of a batch."""
+    replicas, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
+    if 0 < last < replicas:
+        raise errors.BadInput(
+            f"expected a last batch of at least one image for each of {replicas} replicas, received {last} of"
+            f" {images} images in batches of {batch_size}; change train.batch_size or subset.val_fraction"
+        )

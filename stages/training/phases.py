@@ -1,0 +1,97 @@
+"""Which trainer runs which epoch: first the head of a pretrained network only, then all of it."""
+
+from collections.abc import Callable
+
+import keras
+import pydantic
+
+from stages.running import errors, paramfile
+from stages.training import loop, optimizers, schedules
+
+BACKBONE = "backbone"  # the name of a model's pretrained part
+
+MakeTrainer = Callable[[list[keras.Variable], keras.optimizers.Optimizer], loop.Trainer]
+
+
+class Schedule(paramfile.Section):
+    """The learning rate's shape over the training."""
+
+    name: schedules.Shape
+    warmup_epochs: float = pydantic.Field(ge=0)
+    final_fraction: float = pydantic.Field(ge=0, le=1)
+
+
+class FineTuning(paramfile.Section):
+    """How a pretrained backbone is trained: not at all for some epochs, then gently."""
+
+    head_epochs: int = pydantic.Field(ge=0)  # in which only what follows the backbone is trained
+    learning_rate_scale: float = pydantic.Field(gt=0)  # of the peak, in the epochs after them
+
+
+def require_epochs(schedule: Schedule, fine_tuning: FineTuning, epochs: int) -> None:
+    """Check that the phases fit into the training.
+
+    Raises:
+        ValueError: they take more epochs than there are.
+    """
+    head, warm = fine_tuning.head_epochs, schedule.warmup_epochs
+    if head + warm > epochs:
+        raise ValueError(
+            f"expected fine_tuning.head_epochs and schedule.warmup_epochs of together at most"
+            f" epochs = {epochs}, received {head} and {warm}"
+        )
+
+
+def build(
+    make: MakeTrainer,
+    network: keras.Model,
+    optimizer: optimizers.Options,
+    schedule: Schedule,
+    fine_tuning: FineTuning,
+    epochs: int,
+    steps: int,
+    policy: str,
+) -> list[loop.Trainer]:
+    """Make the trainer of each epoch: of what surrounds the backbone, then of everything.
+
+    Args:
+        make: Makes a trainer of some variables and their optimizer.
+        network: The network that is trained.
+        optimizer: The optimizer, with the peak of the learning rate.
+        schedule: Of the epochs in which everything is trained; the rate is constant before them.
+        fine_tuning: How many epochs are of the head only, and what follows.
+        epochs: Of the whole training.
+        steps: Per epoch.
+        policy: The precision, a Keras dtype policy.
+
+    Raises:
+        errors.BadInput: epochs of the head only, for a network without a backbone.
+    """
+    peak, head_epochs = optimizer.learning_rate, fine_tuning.head_epochs
+
+    def trainer(variables: list[keras.Variable], rates: schedules.WarmupThenDecay) -> loop.Trainer:
+        return make(variables, optimizers.build(optimizer, rates, policy, network))
+
+    whole = schedules.WarmupThenDecay(
+        peak=peak * (fine_tuning.learning_rate_scale if head_epochs else 1.0),
+        shape=schedule.name,
+        steps=(epochs - head_epochs) * steps,
+        warmup_steps=round(schedule.warmup_epochs * steps),
+        final_fraction=schedule.final_fraction,
+    )
+    trainers = [trainer(network.trainable_variables, whole)] * (epochs - head_epochs)
+    if head_epochs:
+        constant = schedules.WarmupThenDecay(peak, "constant", head_epochs * steps, 0, 1.0)
+        trainers = [trainer(_outside_backbone(network), constant)] * head_epochs + trainers
+    return trainers
+
+
+def _outside_backbone(network: keras.Model) -> list[keras.Variable]:
+    backbones = [layer for layer in network.layers if layer.name == BACKBONE]
+    if not backbones:
+        raise errors.BadInput(
+            "train.fine_tuning.head_epochs expects a model with a pretrained backbone, such as transfer;"
+            f" {network.name} has none: set it to 0"
+        )
+    inside = {variable.path for variable in backbones[0].variables}
+    return [variable for variable in network.trainable_variables if variable.path not in inside]
