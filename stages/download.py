@@ -8,8 +8,8 @@ from typing import Any
 
 import pydantic
 
-from stages.running import command, outputs, paramfile, plugins
-from stages.sources import given, published, raw
+from stages.running import command, given, outputs, paramfile, plugins
+from stages.sources import published, raw
 
 
 class Params(paramfile.Section):

@@ -26,8 +26,7 @@ from stages.classifier import (
     test_time_augmentation,
 )
 from stages.inputs import tfrecord
-from stages.running import command, errors, outputs, paramfile
-from stages.sources import given
+from stages.running import command, errors, given, outputs, paramfile
 from stages.training import execution, hardware, loop, optimizers, phases, resident
 from stages.training import history as curves
 

@@ -28,13 +28,6 @@ def test_only_the_published_file_is_unpacked():
     assert list(digits.unpack([("digits.rst", b"text"), ("digits.csv", b"0,1")])) == [("digits.csv", b"0,1")]
 
 
-@pytest.mark.parametrize(("split", "count"), [("train", 1437), ("test", 360)])
-def test_a_split_has_its_published_size_and_the_types_every_dataset_has(splits, split, count):
-    images, labels = splits[split]
-    assert (images.dtype, images.shape) == (np.uint8, (count, 8, 8, 1))
-    assert (labels.dtype, labels.shape) == (np.int64, (count,))
-
-
 def test_images_and_labels_are_those_of_scikit_learn_in_order(splits):
     expected = datasets.load_digits()
     images, labels = (np.concatenate([splits[split][i] for split in ("train", "test")]) for i in (0, 1))

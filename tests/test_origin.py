@@ -1,10 +1,8 @@
 """The place of publication, played by a web server on the loopback interface."""
 
-import hashlib
 import socket
 
 import pytest
-import tensorflow_datasets as tfds
 
 from stages.running import errors
 from stages.sources import origin
@@ -13,23 +11,6 @@ from stages.sources import origin
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(origin, "PROBE_SECONDS", 0.2)
-
-
-@pytest.fixture
-def registered(server, monkeypatch):
-    """Publish a file and register its checksum with tensorflow-datasets; gives its URL."""
-
-    def register(name: str, content: bytes, checksum: str | None = None) -> str:
-        server.files[name] = content
-        info = tfds.download.checksums.UrlInfo(
-            size=tfds.core.utils.Size(len(content)),
-            checksum=checksum or hashlib.sha256(content).hexdigest(),
-            filename=name,
-        )
-        monkeypatch.setitem(tfds.builder_cls("cifar10").url_infos, server.url(name), info)
-        return server.url(name)
-
-    return register
 
 
 def test_a_large_file_is_probed_for_its_rate(server):
@@ -70,23 +51,20 @@ def test_a_port_where_nobody_listens_is_no_connection():
         origin.probe(url)
 
 
-def test_files_are_fetched_by_their_published_names(registered, tmp_path):
-    urls = [registered("one.gz", b"first"), registered("two.gz", b"second")]
-    fetched = origin.fetch("cifar10", urls, tmp_path)
-    assert {name: path.read_bytes() for name, path in fetched.items()} == {
-        "one.gz": b"first",
-        "two.gz": b"second",
-    }
+def test_a_file_keeps_its_published_name(server, tmp_path):
+    server.files["one.gz"] = b"first"
+    path = origin.download(server.url("one.gz"), tmp_path)
+    assert (path, path.read_bytes()) == (tmp_path / "one.gz", b"first")
 
 
-def test_a_file_with_another_checksum_is_refused(registered, tmp_path):
-    url = registered("one.gz", b"first", checksum="0" * 64)
-    with pytest.raises(errors.BadInput, match=r"could not fetch cifar10: .*one\.gz.*has wrong checksum"):
-        origin.fetch("cifar10", [url], tmp_path)
+def test_a_file_with_another_checksum_is_refused(server, tmp_path):
+    server.files["one.gz"] = b"first"
+    with pytest.raises(errors.BadInput, match=r"one\.gz from .* is corrupt or another version: expected md5"):
+        origin.download(server.url("one.gz"), tmp_path, "md5:" + "0" * 32)
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_gone_is_refused(registered, server, tmp_path):
-    url = registered("one.gz", b"first")
-    server.files.clear()
-    with pytest.raises(errors.BadInput, match=r"could not fetch cifar10: .*HTTP code: 404"):
-        origin.fetch("cifar10", [url], tmp_path)
+def test_a_file_that_is_gone_is_refused(server, tmp_path):
+    with pytest.raises(errors.BadInput, match=r"one\.gz: the server answered 404"):
+        origin.download(server.url("one.gz"), tmp_path)
+    assert not list(tmp_path.iterdir())

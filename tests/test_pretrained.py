@@ -6,7 +6,7 @@ import h5py
 import pytest
 
 from stages.running import errors
-from stages.sources import pretrained
+from stages.sources import origin, pretrained
 
 CONTENT = b"weights" * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -14,7 +14,7 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(pretrained, "SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(origin, "STALL_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -1,18 +1,24 @@
-"""Fetch published data from where it was published, through tensorflow-datasets."""
+"""Fetch files from where they were published."""
 
 import queue
-import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import pooch
 import requests
 
-from stages.running import errors
+from stages.running import errors, progress
 
 PROBE_SECONDS = 3.0  # to connect, and again for the first byte
 PROBE_DEADLINE = 6.0  # seconds for all of it: a name server's silence knows no other bound
+STALL_SECONDS = 12.0  # without a new byte, after which a download is given up
+BLOCK = 1 << 20  # bytes
+LARGEST = 1 << 30  # bytes of a file whose server does not say how large it is
 SLOW_BYTES_PER_SECOND = 250_000  # below it CIFAR-10 takes over 11 minutes
+
+pooch.get_logger().setLevel("WARNING")
 
 
 def probe(url: str) -> float:
@@ -61,31 +67,54 @@ def _reason(error: requests.RequestException) -> str:
     return f"no connection: {error}"
 
 
-def fetch(dataset: str, urls: list[str], folder: Path) -> dict[str, Path]:
-    """Download URLs of a TFDS dataset, checked against the checksums TFDS has registered.
+def download(url: str, folder: Path, known: str | None = None) -> Path:
+    """Download a file, unless it is in the folder already.
 
-    Returns:
-        The downloaded files by the last part of their URL.
+    Args:
+        url: Its last part is the file's name.
+        folder: Where the file goes, whole or not at all.
+        known: Its checksum, such as md5:d41d8cd98f00b204e9800998ecf8427e; None takes any file.
 
     Raises:
-        errors.BadInput: a download failed or does not match its checksum.
+        errors.BadInput: the download failed, or the file has another checksum.
     """
-    import tensorflow_datasets as tfds  # 0.3 s, for nothing when the cache is full
-
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
-    manager = tfds.download.DownloadManager(
-        download_dir=folder,
-        url_infos=tfds.builder_cls(dataset).url_infos,
-        dataset_name=dataset,
-        force_checksums_validation=True,
-    )
+    name = file_name(url)
     try:
-        paths = manager.download(urls)
-    except (
-        tfds.download.DownloadError,
-        tfds.download.download_manager.NonMatchingChecksumError,
-        requests.RequestException,
-    ) as error:
-        raise errors.BadInput(f"tensorflow-datasets could not fetch {dataset}: {error}") from error
-    return {url.rsplit("/", 1)[1]: Path(path) for url, path in zip(urls, paths, strict=True)}
+        return Path(pooch.retrieve(url, known, name, folder, downloader=_stream))
+    except errors.BadInput:
+        raise
+    except ValueError as error:  # how pooch says that a checksum does not fit; it has deleted the file
+        expected = str(known).replace(":", " ")
+        raise errors.BadInput(
+            f"{name} from {url} is corrupt or another version: expected {expected}; {error}"
+        ) from error
+
+
+def file_name(url: str) -> str:
+    """The last part of a URL."""
+    return url.rsplit("/", 1)[1]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    return pooch.file_hash(str(path), "sha256")
+
+
+def _stream(url: str, path: str, _: Any) -> None:
+    """Download as pooch asks for it: at most what the server announces, with a bar."""
+    try:
+        with requests.get(url, stream=True, timeout=STALL_SECONDS) as response, open(path, "wb") as file:
+            response.raise_for_status()
+            announced = response.headers.get("Content-Length", "")
+            size = int(announced) if announced.isdecimal() else 0
+            with progress.bar(size, file_name(url), "B", divisor=1024) as bar:
+                for block in response.iter_content(BLOCK):
+                    if file.tell() + len(block) > (size or LARGEST):
+                        largest = f"{size or LARGEST:,}"
+                        raise errors.BadInput(f"{url}: received more than the {largest} bytes expected")
+                    file.write(block)
+                    bar.update(len(block))
+    except requests.HTTPError as error:
+        raise errors.BadInput(f"{url}: {_reason(error)}") from error
+    except requests.RequestException as error:
+        raise errors.BadInput(f"{url}: the download broke off: {error}") from error

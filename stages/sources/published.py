@@ -5,13 +5,14 @@ A dataset with published files is a module of stages/datasets/ that defines
     FILES   the files' checksums, MD5 or SHA-256, by name
     unpack  (name, content) of the published files among those of an archive's members
     URLS    where they are published, as archives or file by file
-    MIRROR  the arguments of `packages.Package`: a package that carries them
+    MIRROR  the arguments of `packages.Package`: a package that carries them, if there is one
     bundled (name, content) of the files, if an installed package has them; then no route is needed
 """
 
+import itertools
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -59,8 +60,9 @@ def _fill(name: str, dataset: ModuleType, source: Source, cached: Path) -> None:
     for route in ROUTES[source]:
         with tempfile.TemporaryDirectory(dir=cache.made(), prefix="fetching-") as scratch:
             try:
-                fetched = _archives(route, name, dataset, Path(scratch))
-                _store(dataset, _members(fetched), route, cached)
+                fetched = _archives(route, dataset, Path(scratch))
+                members = itertools.chain.from_iterable(map(archives.members, fetched))
+                _store(dataset, members, route, cached)
                 return
             except errors.BadInput as error:
                 failures.append(f"  {route}: {error}")
@@ -71,23 +73,16 @@ def _fill(name: str, dataset: ModuleType, source: Source, cached: Path) -> None:
     )
 
 
-def _archives(route: str, name: str, dataset: ModuleType, scratch: Path) -> dict[str, Path]:
-    """Fetch what a route offers: archives by their published file names."""
+def _archives(route: str, dataset: ModuleType, scratch: Path) -> list[Path]:
+    """Fetch what a route offers: archives, or single files."""
     if route == "mirror":
-        path = packages.fetch(packages.Package(*dataset.MIRROR), scratch)
-        return {path.name: path}
+        if not hasattr(dataset, "MIRROR"):
+            raise errors.BadInput("this dataset has none")
+        return [packages.fetch(packages.Package(*dataset.MIRROR), scratch)]
     rate = origin.probe(dataset.URLS[0])
     if route == "fast origin" and rate < origin.SLOW_BYTES_PER_SECOND:
         raise errors.BadInput(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
-    return origin.fetch(name, dataset.URLS, scratch)
-
-
-def _members(fetched: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
-    for published, path in fetched.items():
-        for name, content in archives.members(path):
-            # TFDS renames what it downloads, so a file that is no archive gets its own name back.
-            own = name == path.name.removesuffix(".gz")
-            yield (published.removesuffix(".gz") if own else name), content
+    return [origin.download(url, scratch) for url in dataset.URLS]
 
 
 def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
