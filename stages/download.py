@@ -43,8 +43,8 @@ def download(params: Params, folder: Path) -> None:
     `fetch(options, source, archive, folder)` that writes them and returns the manifest.
 
     Raises:
-        errors.BadInput: an unknown dataset or option, no source could be reached, or what arrived is not
-            what was published.
+        errors.BadInput: an unknown dataset or option, or what arrived is not what was published.
+        errors.Unreachable: no source could be reached.
     """
     name, dataset, options = plugins.choose("datasets", params.dataset, "download.dataset")
     archive = given.content(given.path(params.archive, "download.archive"))

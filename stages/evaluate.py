@@ -59,9 +59,9 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     The model's summary and training environment, which data/model keeps out of Git, go there too.
 
     Raises:
-        errors.BadInput: the model or `data` does not fit the records, what the model gives are no
-            probabilities, or the accuracy is below `params.min_accuracy` (the reports are written all
-            the same).
+        errors.BadInput: the model or `data` does not fit the records, or what the model gives are no
+            probabilities.
+        errors.BelowFloor: the accuracy is below `params.min_accuracy`; the reports are written nevertheless.
     """
     split = tfrecord.Split(records)
     classes = split.manifest.classes
@@ -143,7 +143,7 @@ def _write_words(reports: Path, facts: model_card.Facts, model: Path) -> None:
 def _demand_accuracy(numbers: dict[str, Any], least: float) -> None:
     print(f"test accuracy {numbers['accuracy']:.4f} on {numbers['images']:,} images")
     if numbers["accuracy"] < least:
-        raise errors.BadInput(
+        raise errors.BelowFloor(
             f"expected an accuracy of at least evaluate.min_accuracy = {least},"
             f" received {numbers['accuracy']}"
         )

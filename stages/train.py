@@ -84,7 +84,8 @@ def train(
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
             in another way than it needs, a GPU that is not there, `resident` where it cannot be, fewer
-            images in a last batch than replicas, or a loss that is no longer finite.
+            images in a last batch than replicas.
+        errors.Diverged: a loss that is no longer finite.
     """
     chosen = architecture.Architecture(params.model)
     train_split, val_split = tfrecord.Split(train_records), tfrecord.Split(val_records)

@@ -10,7 +10,7 @@ from stages.inputs import allocator
 
 PAGE_FAULTS = """
 import resource
-from stages.running import allocator
+from stages.inputs import allocator
 {first}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(50):

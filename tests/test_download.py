@@ -92,7 +92,7 @@ def content(folder):
 
 
 def refusal(raw, **params):
-    with pytest.raises(errors.BadInput) as caught:
+    with pytest.raises(errors.StageError) as caught:
         run(raw, **params)
     return str(caught.value)
 

@@ -294,7 +294,7 @@ def test_empty_columns_of_validation_are_as_good_as_none(records, history, repor
 def test_an_accuracy_below_the_floor_is_bad_input_after_the_reports_are_written(
     records, history, reports_of_dark, tmp_path
 ):
-    with pytest.raises(errors.BadInput, match=r"evaluate\.min_accuracy = 0\.9, received 0\.5"):
+    with pytest.raises(errors.BelowFloor, match=r"evaluate\.min_accuracy = 0\.9, received 0\.5"):
         run(reports_of_dark.parent / "model", records, history, tmp_path / "reports", min_accuracy=0.9)
     assert {path.name for path in (tmp_path / "reports").iterdir()} == REPORTS
 

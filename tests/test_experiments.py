@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.review import lockfile, revisions
+from stages.review import project
 from tests import sandbox
 
 
@@ -94,8 +94,8 @@ def test_the_table_of_experiments_can_be_narrowed(sweep):
 def test_an_experiment_becomes_a_branch_that_is_up_to_date(workspace):
     workspace.run("dvc", "exp", "branch", "sweep-2", "more-epochs")
     workspace.run("git", "switch", "--quiet", "more-epochs")
-    with revisions.project(workspace.path) as repo:
-        assert lockfile.stale(repo) == {}
+    with project.opened(workspace.path) as repo:
+        assert project.stale(repo) == {}
     workspace.run("dvc", "checkout")
     assert workspace.stages_run("dvc", "repro") == []
     difference = json.loads(workspace.run("dvc", "params", "diff", "main", "--json"))

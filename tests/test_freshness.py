@@ -3,7 +3,7 @@
 import pytest
 from ruamel.yaml import YAML
 
-from stages.review import lockfile, revisions
+from stages.review import project
 from stages.running import errors
 
 yaml = YAML()
@@ -17,8 +17,8 @@ def clone(first_run, tmp_path):
 
 def stale(path):
     """The stale stages and what differs in each."""
-    with revisions.project(path) as repo:
-        return {stage: list(reasons) for stage, reasons in lockfile.stale(repo).items()}
+    with project.opened(path) as repo:
+        return {stage: list(reasons) for stage, reasons in project.stale(repo).items()}
 
 
 def add_a_line(path):
@@ -43,7 +43,7 @@ def test_the_stages_of_a_changed_parameter_and_a_changed_line_of_code_are_named(
 
 def test_a_line_in_a_part_makes_every_stage_that_imports_it_stale(clone):
     add_a_line(clone.path / "stages/figures/canvas.py")
-    changed = ["stages/figures/canvas.py"]
+    changed = ["stages/figures"]
     assert stale(clone.path) == {"records": changed, "evaluate": changed}
 
 

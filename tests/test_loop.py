@@ -224,14 +224,14 @@ def test_without_validation_the_last_weights_are_kept():
 
 def test_a_loss_that_is_not_finite_is_bad_input():
     with pytest.raises(
-        errors.BadInput, match=r"finite loss, received nan in epoch 1/2.*lower train\.optimizer"
+        errors.Diverged, match=r"finite loss, received nan in epoch 1/2.*lower train\.optimizer"
     ):
         fit(trainer(learning_rate=float("inf")), epochs=2)
 
 
 def test_a_validation_loss_that_is_not_finite_is_bad_input():
     one_batch = list(batches())[:1]
-    with pytest.raises(errors.BadInput, match="finite loss"):
+    with pytest.raises(errors.Diverged, match="finite loss"):
         fit(trainer(learning_rate=float("inf")), epochs=1, train=lambda epoch: one_batch, images=BATCH)
 
 
@@ -245,7 +245,7 @@ def test_progress_is_reported(capsys):
 
 def test_a_last_step_that_ruins_the_weights_is_bad_input_without_validation_too():
     one_batch = list(batches())[:1]
-    with pytest.raises(errors.BadInput, match="finite weights"):
+    with pytest.raises(errors.Diverged, match="finite weights"):
         fit(
             trainer(learning_rate=float("inf")),
             epochs=1,

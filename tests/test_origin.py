@@ -24,21 +24,21 @@ def test_a_small_file_counts_as_fast(server):
 
 
 def test_a_missing_file_is_refused_with_the_answer(server):
-    with pytest.raises(errors.BadInput, match="absent: the server answered 404 Not Found"):
+    with pytest.raises(errors.Unreachable, match="absent: the server answered 404 Not Found"):
         origin.probe(server.url("absent"))
 
 
 def test_a_server_that_does_not_answer_is_given_up(server, impatient):
     server.files["silent"] = b""
     server.stalls_after["silent"] = (0, 0)
-    with pytest.raises(errors.BadInput, match="silent: no answer within 0"):
+    with pytest.raises(errors.Unreachable, match="silent: no answer within 0"):
         origin.probe(server.url("silent"))
 
 
 def test_a_server_that_stops_in_the_middle_is_given_up_for_that_reason(server, impatient):
     server.files["stalled"] = bytes(3 << 20)
     server.stalls_after["stalled"] = (3 << 20, 1000)
-    with pytest.raises(errors.BadInput, match="stalled: ") as caught:
+    with pytest.raises(errors.Unreachable, match="stalled: ") as caught:
         origin.probe(server.url("stalled"))
     assert "no connection" not in str(caught.value)
 
@@ -47,7 +47,7 @@ def test_a_port_where_nobody_listens_is_no_connection():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/file"
-    with pytest.raises(errors.BadInput, match="no connection"):
+    with pytest.raises(errors.Unreachable, match="no connection"):
         origin.probe(url)
 
 
@@ -65,6 +65,6 @@ def test_a_file_with_another_checksum_is_refused(server, tmp_path):
 
 
 def test_a_file_that_is_gone_is_refused(server, tmp_path):
-    with pytest.raises(errors.BadInput, match=r"one\.gz: the server answered 404"):
+    with pytest.raises(errors.Unreachable, match=r"one\.gz: the server answered 404"):
         origin.download(server.url("one.gz"), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def refusal(package, folder):
-    with pytest.raises(errors.BadInput) as caught:
+    with pytest.raises(errors.Unreachable) as caught:
         packages.fetch(package, folder)
     return str(caught.value)
 

@@ -88,14 +88,14 @@ def test_another_file_than_was_published_is_bad_input_and_not_kept(server, url, 
 
 
 def test_a_missing_file_is_bad_input_with_the_servers_answer(server):
-    with pytest.raises(errors.BadInput, match=r"absent\.h5: the server answered 404"):
+    with pytest.raises(errors.Unreachable, match=r"absent\.h5: the server answered 404"):
         pretrained.fetch(server.url("absent.h5"), MD5)
 
 
 def test_a_server_that_stalls_in_the_middle_is_given_up_and_leaves_nothing(server, impatient, fetch_cache):
     server.files["large.h5"] = bytes(3 << 20)
     server.stalls_after["large.h5"] = (3 << 20, (1 << 20) + 1000)  # the probe reads one megabyte
-    with pytest.raises(errors.BadInput, match=r"large\.h5: the download broke off: "):
+    with pytest.raises(errors.Unreachable, match=r"large\.h5: the download broke off: "):
         pretrained.fetch(server.url("large.h5"), None)
     assert not [path for path in fetch_cache.rglob("*") if path.is_file()]
 
@@ -104,5 +104,5 @@ def test_a_server_out_of_reach_is_bad_input(server):
     url = server.url("a.h5")
     server.server_close()
     server.shutdown()
-    with pytest.raises(errors.BadInput, match=r"a\.h5: "):
+    with pytest.raises(errors.Unreachable, match=r"a\.h5: "):
         pretrained.fetch(url, MD5)

@@ -113,7 +113,7 @@ def test_an_epoch_in_many_pieces_teaches_what_one_in_a_single_piece_does(records
 def test_a_loss_that_is_not_finite_is_bad_input(records):
     one = trainer()
     one.optimizer.learning_rate = float("inf")
-    with pytest.raises(errors.BadInput, match="finite loss, received nan in epoch 1, after"):
+    with pytest.raises(errors.Diverged, match="finite loss, received nan in epoch 1, after"):
         one.train_epoch(views(records).epoch(0), COUNT, "epoch 1")
 
 

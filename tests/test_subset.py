@@ -14,6 +14,7 @@ from stages import subset
 from stages.datasets import cifar10, tfds
 from stages.running import errors, paramfile
 from stages.sources import checksums
+from stages.splits import repeats, sized
 
 DEFAULTS = {
     "classes": "all",
@@ -136,7 +137,7 @@ def test_the_same_params_write_the_same_bytes(raw_cifar10, tmp_path):
 
 def test_the_bytes_do_not_depend_on_how_many_images_are_read_at_a_time(raw_cifar10, tmp_path, monkeypatch):
     run(raw_cifar10, tmp_path / "whole")
-    monkeypatch.setattr(subset, "CHUNK", 7)
+    monkeypatch.setattr(sized, "CHUNK", 7)
     run(raw_cifar10, tmp_path / "chunked")
     for split in SPLITS:
         one, two = (tmp_path / folder / split / "images.npy" for folder in ("whole", "chunked"))
@@ -268,7 +269,7 @@ def test_a_picture_under_two_classes_is_reported_with_both_places(raw_cifar10, t
 
 
 def test_only_so_many_contradictions_are_listed(raw_cifar10, tmp_path, monkeypatch):
-    monkeypatch.setattr(subset, "LISTED", 2)
+    monkeypatch.setattr(repeats, "LISTED", 2)
     for name in ("data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin"):
         copy_image(raw_cifar10, (name, 0), (name, 1))
         relabel(raw_cifar10, name, np.arange(20) % 10)
@@ -367,7 +368,7 @@ def raw_pets(pets, tmp_path):
     folder.mkdir()
     for file in pets.folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "manifest.json").write_text('{"dataset": "tfds:pets", "files": {}}')
+    (folder / "manifest.json").write_text('{"dataset": "tfds:pets", "files": {}, "plugin": "tfds"}')
     return folder
 
 
@@ -382,7 +383,7 @@ def test_images_that_differ_in_size_are_refused_unless_they_are_resized(raw_pets
 def test_images_that_differ_in_size_are_noticed_however_few_are_read_at_a_time(
     raw_pets, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(subset, "CHUNK", 1)
+    monkeypatch.setattr(sized, "CHUNK", 1)
     refusal(raw_pets, tmp_path / "arrays")
 
 
@@ -390,7 +391,7 @@ def test_a_dataset_without_a_test_split_asks_for_a_fraction(prepare_tfds, pets_f
     generator = np.random.default_rng(0)
     examples = [{"image": generator.integers(0, 256, (4, 4, 3), np.uint8), "label": i % 2} for i in range(20)]
     raw = prepare_tfds("untested", pets_features, train=examples)
-    (raw / "manifest.json").write_text('{"dataset": "tfds:untested", "files": {}}')
+    (raw / "manifest.json").write_text('{"dataset": "tfds:untested", "files": {}, "plugin": "tfds"}')
     assert "found only train; set subset.test_fraction" in refusal(raw, tmp_path / "arrays")
     splits = run(raw, tmp_path / "arrays", test_fraction=0.5)
     assert splits.report["images"]["test"] == {"cat": 5, "dog": 5}
@@ -399,7 +400,7 @@ def test_a_dataset_without_a_test_split_asks_for_a_fraction(prepare_tfds, pets_f
 def test_a_dataset_without_a_train_split_is_refused(prepare_tfds, pets_features, tmp_path):
     examples = [{"image": np.zeros((4, 4, 3), np.uint8), "label": i % 2} for i in range(4)]
     raw = prepare_tfds("untrained", pets_features, test=examples)
-    (raw / "manifest.json").write_text('{"dataset": "tfds:untrained", "files": {}}')
+    (raw / "manifest.json").write_text('{"dataset": "tfds:untrained", "files": {}, "plugin": "tfds"}')
     assert "train" in refusal(raw, tmp_path / "arrays")
 
 
@@ -413,7 +414,7 @@ def raw_tfds(prepare_tfds, features, name, **splits):
         for split, labels in splits.items()
     }
     raw = prepare_tfds(name, features, **examples)
-    (raw / "manifest.json").write_text(json.dumps({"dataset": f"tfds:{name}", "files": {}}))
+    (raw / "manifest.json").write_text(json.dumps({"dataset": f"tfds:{name}", "files": {}, "plugin": "tfds"}))
     return raw
 
 
@@ -471,7 +472,7 @@ def test_only_the_chosen_images_must_be_of_one_size(prepare_tfds, pets_features,
         for label in [2, 0, 1] * 10
     ]
     raw = prepare_tfds("zoo", features, train=examples, test=examples[:1] + examples)
-    (raw / "manifest.json").write_text('{"dataset": "tfds:zoo", "files": {}}')
+    (raw / "manifest.json").write_text('{"dataset": "tfds:zoo", "files": {}, "plugin": "tfds"}')
     for chosen in (["cat", "dog"], ["dog", "cat"]):
         splits = run(raw, tmp_path / "arrays", classes=chosen, test_fraction=0.2)
         assert splits.train.manifest["image_shape"] == [4, 4, 3]

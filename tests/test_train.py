@@ -327,7 +327,7 @@ def test_a_wrong_parameter_is_named(records, tmp_path, change, message):
 
 def test_a_loss_that_is_not_finite_is_bad_input_and_leaves_no_model(records, tmp_path):
     optimizer = PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 1e30}
-    with pytest.raises(errors.BadInput, match=r"lower train\.optimizer\.learning_rate"):
+    with pytest.raises(errors.Diverged, match=r"lower train\.optimizer\.learning_rate"):
         run(records, tmp_path / "out", optimizer=optimizer)
     assert not (tmp_path / "out").exists()
 

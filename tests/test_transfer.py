@@ -61,7 +61,7 @@ def build(shape=(8, 8, 3), weights="none", file=None, image_size=SIZE):
 
 
 def refusal(**weights):
-    with pytest.raises(errors.BadInput) as caught:
+    with pytest.raises(errors.StageError) as caught:
         build(**weights)
     return str(caught.value)
 

@@ -141,8 +141,8 @@ def _published(name: str) -> Path:
     backbone = BACKBONES[name]
     try:
         return pretrained.fetch(PUBLISHED + backbone.weights, backbone.md5)
-    except errors.BadInput as error:
-        raise errors.BadInput(
+    except errors.StageError as error:
+        raise errors.Unreachable(
             f"could not fetch the weights of {name}: {error};"
             " a copy you have can be used: put it into data/weights and set train.model.weights to file"
         ) from error

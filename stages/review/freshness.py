@@ -8,7 +8,7 @@ Exits with status 1 and names the stale stages and what differs in each.
 import sys
 from pathlib import Path
 
-from stages.review import lockfile, revisions
+from stages.review import project
 from stages.running import errors, output
 
 
@@ -16,8 +16,8 @@ def main() -> None:
     """Check the repository in the working directory."""
     output.use_utf8()
     try:
-        with revisions.project(Path()) as repo:
-            found = lockfile.stale(repo)
+        with project.opened(Path()) as repo:
+            found = project.stale(repo)
     except errors.BadInput as error:
         sys.exit(f"freshness: error: {error}")
     if found:

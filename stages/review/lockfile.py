@@ -1,11 +1,9 @@
-"""What dvc.lock says: whether it matches the code and params beside it, and how two of them differ."""
+"""Read dvc.lock, and say how two of them differ."""
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
 
 import pydantic
-from dvc.repo import Repo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -25,47 +23,6 @@ class _Lock(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="allow")
     deps: list[_Entry] = []
     outs: list[_Entry] = []
-
-
-def stale(repo: Repo) -> dict[str, dict[str, str]]:
-    """The stages whose lock does not match what stands in Git: what in them, and how it differs.
-
-    Data is never read, so it may be missing or be another revision's. A stage that only follows
-    stale ones is not listed. `dvc repro --dry --allow-missing` says "up to date" of a clean clone,
-    but of a stale one it fails on the first missing folder, which hides the other stages.
-    """
-    stages = repo.index.stages
-    made = {out.fs_path: out for stage in stages for out in stage.outs if out.use_cache}
-    # DVC's own `addressing` names a stage by the way to it from the current folder.
-    names = [getattr(stage, "name", None) or stage.path_in_repo for stage in stages]
-    found = {name: dict(_reasons(stage, made)) for name, stage in zip(names, stages, strict=True)}
-    return {name: reasons for name, reasons in found.items() if reasons}
-
-
-def _reasons(stage: Any, made: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if stage.changed_stage():
-        yield "cmd", "modified"
-    entries = [] if stage.frozen else [dep for dep in stage.deps if dep.is_in_repo]
-    for dep in entries:
-        if dep.fs_path in made:
-            if dep.hash_info != made[dep.fs_path].hash_info:
-                yield dep.def_path, "not as the stage before it wrote it"
-        else:
-            yield from _flat(dep.status())
-    for out in stage.outs:
-        if not out.hash_info:
-            yield out.def_path, "not in dvc.lock"
-        elif not out.use_cache:
-            yield from ((out.def_path, how) for how in out.status().values())
-
-
-def _flat(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """A file's own status, or that of each changed section of a params file."""
-    for path, how in status.items():
-        if isinstance(how, dict):
-            yield from ((f"{path}:{section}", change) for section, change in how.items())
-        else:
-            yield path, how
 
 
 def read(content: bytes | None, where: str) -> dict[str, dict]:

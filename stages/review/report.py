@@ -13,11 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dvc.repo import Repo
-
 from stages.figures import canvas
 from stages.reporting import markdown
-from stages.review import lockfile, results, revisions, sections, side_by_side
+from stages.review import lockfile, project, results, sections, side_by_side
 from stages.running import errors, output, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
@@ -29,7 +27,7 @@ def main() -> None:
     arguments = _arguments()
     try:
         with ExitStack() as stack:
-            here = stack.enter_context(revisions.project(Path.cwd()))
+            here = stack.enter_context(project.opened(Path.cwd()))
             text, objections = _report(here, stack, arguments)
     except errors.BadInput as error:
         print(f"report: error: {error}", file=sys.stderr)
@@ -90,20 +88,20 @@ def _share(text: str) -> float:
     return share
 
 
-def _report(here: Repo, stack: ExitStack, arguments: argparse.Namespace) -> tuple[str, list[str]]:
+def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespace) -> tuple[str, list[str]]:
     """The report, and what speaks against the change."""
     if arguments.picture:
         outputs.require_replaceable(arguments.picture)
-    base_commit = revisions.resolve(here, arguments.base)
-    repo, head_name = here, revisions.title_of_tree(here)
+    base_commit = project.resolve(here, arguments.base)
+    repo, head_name = here, project.title_of_tree(here)
     if arguments.head is not None:
-        head_commit = revisions.resolve(here, arguments.head)
-        repo = stack.enter_context(revisions.checkout(here, head_commit))
-        head_name = revisions.title(arguments.head, head_commit)
-    base_name = revisions.title(arguments.base, base_commit)
-    base_files, head_files = revisions.committed(here, base_commit), revisions.present(repo)
+        head_commit = project.resolve(here, arguments.head)
+        repo = stack.enter_context(project.checkout(here, head_commit))
+        head_name = project.title(arguments.head, head_commit)
+    base_name = project.title(arguments.base, base_commit)
+    base_files, head_files = project.committed(here, base_commit), project.present(repo)
 
-    stale = lockfile.stale(repo)
+    stale = project.stale(repo)
     objections = [f"dvc.lock is stale: {', '.join(stale)}"] if stale else []
     base, head = results.read(base_files, base_name), results.read(head_files, head_name)
     params = repo.params.diff(base_commit).get("diff", {})
@@ -152,7 +150,7 @@ def _other_images(params: dict[str, dict]) -> str | None:
 
 
 def _locks(
-    base: revisions.Read, base_name: str, head: revisions.Read, head_name: str
+    base: project.Read, base_name: str, head: project.Read, head_name: str
 ) -> tuple[dict[str, dict], dict[str, dict]]:
     return (
         lockfile.read(base("dvc.lock"), f"dvc.lock of {base_name}"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.review import revisions
+from stages.review import project
 from stages.running import errors
 
 METRICS, PREDICTIONS = "reports/metrics.json", "reports/predictions.csv"
@@ -43,7 +43,7 @@ class Results(NamedTuple):
         return self.right / self.images
 
 
-def read(files: revisions.Read, where: str) -> Results | None:
+def read(files: project.Read, where: str) -> Results | None:
     """Read what stands in `reports/`; None where there is no metrics.json.
 
     Args:

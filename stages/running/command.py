@@ -35,7 +35,7 @@ def run(stage: Callable[..., None], schema: type[paramfile.Section]) -> None:
     arguments = vars(parser.parse_args())
     try:
         stage(paramfile.read(schema, name, arguments.pop("params")), **arguments)
-    except errors.BadInput as error:
+    except errors.StageError as error:
         sys.exit(f"{name}: error: {error}")
     except KeyboardInterrupt:
         print(f"{name}: {INTERRUPTED}", file=sys.stderr)

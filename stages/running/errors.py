@@ -1,11 +1,27 @@
-"""What a stage says when the user's input is not what it expects."""
+"""How a stage ends that cannot go on: each error is one message for the user, and no traceback."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 
-class BadInput(ValueError):
+class StageError(Exception):
+    """A stage cannot go on, and the message says why."""
+
+
+class BadInput(StageError, ValueError):
     """A parameter, file or download is wrong; the message says what was expected and received."""
+
+
+class Unreachable(StageError):
+    """A server or registry does not answer, or does not have the file."""
+
+
+class Diverged(StageError):
+    """The training's loss or weights are no longer finite."""
+
+
+class BelowFloor(StageError):
+    """The model's accuracy is below the one that was asked for."""
 
 
 def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:

@@ -27,20 +27,20 @@ def probe(url: str) -> float:
     Whether a server answers must be known in seconds: tensorflow-datasets retries for minutes.
 
     Raises:
-        errors.BadInput: no answer in time, or an answer that is not the file.
+        errors.Unreachable: no answer in time, or an answer that is not the file.
     """
-    answers: queue.SimpleQueue[float | errors.BadInput] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[float | errors.Unreachable] = queue.SimpleQueue()
     threading.Thread(target=lambda: answers.put(_measure(url)), daemon=True).start()
     try:
         answer = answers.get(timeout=PROBE_DEADLINE)
     except queue.Empty:
-        raise errors.BadInput(f"{url}: no answer within {PROBE_DEADLINE:.0f} s") from None
-    if isinstance(answer, errors.BadInput):
+        raise errors.Unreachable(f"{url}: no answer within {PROBE_DEADLINE:.0f} s") from None
+    if isinstance(answer, errors.Unreachable):
         raise answer
     return answer
 
 
-def _measure(url: str) -> float | errors.BadInput:
+def _measure(url: str) -> float | errors.Unreachable:
     received, started = 0, time.monotonic()
     try:
         with requests.get(url, stream=True, timeout=PROBE_SECONDS) as response:
@@ -51,7 +51,7 @@ def _measure(url: str) -> float | errors.BadInput:
                 if received >= 1 << 20 or time.monotonic() - started > PROBE_SECONDS:
                     break
     except requests.RequestException as error:
-        return errors.BadInput(f"{url}: {_reason(error)}")
+        return errors.Unreachable(f"{url}: {_reason(error)}")
     seconds = time.monotonic() - started
     # A file smaller than the sample says nothing about the rate; it is fetched soon enough.
     return received / seconds if received >= 1 << 20 or seconds > PROBE_SECONDS else float("inf")
@@ -76,7 +76,8 @@ def download(url: str, folder: Path, known: str | None = None) -> Path:
         known: Its checksum, such as md5:d41d8cd98f00b204e9800998ecf8427e; None takes any file.
 
     Raises:
-        errors.BadInput: the download failed, or the file has another checksum.
+        errors.Unreachable: the download failed.
+        errors.BadInput: the file is larger than announced, or has another checksum.
     """
     name = file_name(url)
     try:
@@ -115,6 +116,6 @@ def _stream(url: str, path: str, _: Any) -> None:
                     file.write(block)
                     bar.update(len(block))
     except requests.HTTPError as error:
-        raise errors.BadInput(f"{url}: {_reason(error)}") from error
+        raise errors.Unreachable(f"{url}: {_reason(error)}") from error
     except requests.RequestException as error:
-        raise errors.BadInput(f"{url}: the download broke off: {error}") from error
+        raise errors.Unreachable(f"{url}: the download broke off: {error}") from error

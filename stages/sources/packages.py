@@ -34,12 +34,12 @@ def fetch(package: Package, folder: Path) -> Path:
     """Fetch a package into `folder` and return the path of its archive.
 
     Raises:
-        errors.BadInput: the client is not installed, fails, or receives nothing for STALL_SECONDS.
+        errors.Unreachable: the client is not installed, fails, or receives nothing for STALL_SECONDS.
     """
     command = [*_COMMANDS[package.registry], package.name]
     where = f"{package.registry} package {package.name}"
     if not shutil.which(command[0]):
-        raise errors.BadInput(f"{where}: the program {command[0]} is not installed")
+        raise errors.Unreachable(f"{where}: the program {command[0]} is not installed")
     log = folder / "client.log"
     with log.open("wb") as output:
         client = subprocess.Popen(
@@ -58,10 +58,10 @@ def fetch(package: Package, folder: Path) -> Path:
             client.wait()
     said = _errors_said(log.read_text(errors="replace").splitlines())
     if stalled:
-        raise errors.BadInput(f"{where}: {command[0]} received nothing for {STALL_SECONDS} s. {said}")
+        raise errors.Unreachable(f"{where}: {command[0]} received nothing for {STALL_SECONDS} s. {said}")
     archives = list(folder.glob(f"*{_SUFFIXES[package.registry]}"))
     if client.returncode or not archives:
-        raise errors.BadInput(f"{where}: {command[0]} failed with status {client.returncode}: {said}")
+        raise errors.Unreachable(f"{where}: {command[0]} failed with status {client.returncode}: {said}")
     return archives[0]
 
 

