@@ -128,3 +128,16 @@ def test_a_real_stage_with_bad_params_says_all_that_is_wrong_and_writes_nothing(
         assert any(problem in line for line in said), problem
     assert "Traceback" not in ended.stderr
     assert os.listdir(tmp_path) == ["params.yaml"]
+
+
+def test_an_error_is_utf8_whatever_the_locale(tmp_path):
+    (tmp_path / "params.yaml").write_text("subset: {猫: 1}\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.subset", "raw", "arrays", "report.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 1
+    assert "猫" in done.stderr

@@ -111,6 +111,7 @@ def test_dvc_plots_the_classes_in_their_order(plot, axis):
     assert in_order(cell[axis] for cell in cells) == ["zebra", "NA", "10", "9"]
     channel = plot["spec"]["encoding"]["x" if axis == "predicted" else "y"]
     assert (channel["field"], channel["sort"]) == (axis, None)  # as the data have it, says Vega-Lite
+    assert plot["facet"]["column"] == {"field": "rev", "sort": []}
 
 
 def test_the_plot_reads_columns_that_are_there(plot):

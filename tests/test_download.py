@@ -231,7 +231,7 @@ def test_the_python_version_of_cifar10_is_refused_with_what_is_expected(tmp_path
 
 def test_an_archive_that_is_not_there_is_refused(tmp_path):
     said = refusal(tmp_path / "out", archive=tmp_path / "absent.tar.gz")
-    assert f"expected a file or folder at {tmp_path}/absent.tar.gz, found nothing" in said
+    assert said.startswith(f"download.archive: expected a file or folder at {tmp_path}/absent.tar.gz, found")
     assert "give an absolute path, or `git add` it" in said
 
 
@@ -387,3 +387,23 @@ def test_an_unknown_source_is_refused_with_those_there_are():
     values = {"dataset": {"name": "cifar10"}, "source": "fast", "archive": "data/archive"}
     with pytest.raises(errors.BadInput, match="expected 'auto', 'origin' or 'mirror', received 'fast'"):
         paramfile.check(download.Params, values, "download")
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "tfds:mnist"])
+def test_a_cache_that_cannot_be_made_is_named_by_every_route(published, tmp_path, monkeypatch, dataset):
+    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", "/dev/null/cache")
+    archive = published if dataset == "cifar10" else None
+    assert "cannot be made at /dev/null/cache" in refusal(tmp_path / "out", dataset=dataset, archive=archive)
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(fetch_cache, tmp_path, monkeypatch):
+    fetch_cache.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    said = refusal(tmp_path / "out", dataset="cifar10")
+    assert f"{fetch_cache} cannot be written; set IMAGE_PIPELINE_CACHE to a folder" in said
+
+
+def test_an_archive_may_be_below_the_home_folder(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(published.parent))
+    written = run(tmp_path / "out", archive=f"~/{published.name}")
+    assert written == content(published)

@@ -345,3 +345,18 @@ def test_records_that_are_not_there_are_bad_input(history, reports, tmp_path):
 def test_a_wrong_parameter_is_named(records, history, reports, tmp_path, change, message):
     with pytest.raises(errors.BadInput, match=message):
         run(reports.parent / "model", records, history, tmp_path, **change)
+
+
+def test_images_are_judged_in_batches_bounded_in_bytes(records, tmp_path, monkeypatch):
+    sizes, iterate = [], tfrecord.Split.iterate
+
+    def noted(split, dataset):
+        for batch in iterate(split, dataset):
+            sizes.append(len(batch[1]))
+            yield batch
+
+    monkeypatch.setattr(tfrecord.Split, "iterate", noted)
+    monkeypatch.setattr(tfrecord, "BATCH_BYTES", 4 * 64)  # four images
+    model = keras.models.load_model(classifier(tmp_path / "model") / "model.keras")
+    predictions.predict(model, tfrecord.Split(records))
+    assert sizes == [4, 4, 2]

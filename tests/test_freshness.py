@@ -1,10 +1,15 @@
 """`make fresh`, in clones without data, as CI has them."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from ruamel.yaml import YAML
 
 from stages.review import project
 from stages.running import errors
+from tests.sandbox import PROJECT
 
 yaml = YAML()
 
@@ -86,3 +91,25 @@ def test_a_pipeline_dvc_cannot_read_is_refused(clone):
     (clone.path / "dvc.yaml").write_text("stages: [\n")
     with pytest.raises(errors.BadInput, match=r"dvc\.yaml"):
         stale(clone.path)
+
+
+SAYS_CAT = """
+from stages.review import freshness, project
+from stages.running import errors
+
+def opened(path):
+    raise errors.BadInput(chr(0x732B))
+
+project.opened = opened
+freshness.main()
+"""
+
+
+def test_an_error_is_utf8_whatever_the_locale():
+    done = subprocess.run(
+        [sys.executable, "-c", SAYS_CAT],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.stderr == "freshness: error: 猫\n"

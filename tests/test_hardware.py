@@ -96,3 +96,14 @@ def test_the_environment_says_what_ran_in_json():
     assert described["cores"] == processor.cores()
     assert described["tensorflow"] == tf.__version__
     assert json.loads(json.dumps(described)) == described
+
+
+@pytest.mark.parametrize(("instruction_set", "onednn"), [("amx", True), ("avx2", False)])
+def test_the_environment_says_how_onednn_computed(monkeypatch, instruction_set, onednn):
+    monkeypatch.setattr(processor, "instruction_set", lambda: instruction_set)
+    monkeypatch.setattr(processor, "onednn_is_on", lambda: onednn)
+    described = hardware.environment(
+        hardware.Hardware("cpu", "some processor", "float32"), deterministic=False
+    )
+    assert (described["instruction_set"], described["onednn"]) == (instruction_set, onednn)
+    assert described["deterministic"] is False

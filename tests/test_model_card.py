@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from stages.classifier import provenance
-from stages.reporting import calibration, metrics, model_card
+from stages.reporting import calibration, markdown, metrics, model_card
 from stages.running import outputs
 from tests import names, tiny
 
@@ -248,3 +248,16 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys, shape):
 def test_images_of_other_channels_leave_the_reading_to_the_user():
     code = model_card.example((9, 7, 2))
     assert "images = ...  # uint8 [B, 9, 7, 2]" in code and "PIL" not in code
+
+
+@pytest.mark.parametrize("name", names.NASTY)
+def test_any_name_is_code_in_every_sentence(name):
+    given = facts(classes=[name, "bee", "cat"])
+    place = {"class": name, "position": 1, "split": "train"}
+    given.data["contradictions"] = {"pictures": 1, "places": [[place, place | {"class": "bee"}]]}
+    given.data["unused"] = {name: 3}
+    card = model_card.text(given)
+    assert card.count(f"{markdown.name(name)} (image 1,") == 1
+    assert f"{markdown.name(name)} (3 labelled images)" in card
+    assert f"{markdown.name(name)} taken for `bee`" in card
+    assert f"{markdown.name(name)}, `bee`, `cat`" in card

@@ -105,3 +105,14 @@ def test_a_number_that_json_does_not_have_is_refused_and_the_old_file_kept(tmp_p
     with pytest.raises(ValueError, match="JSON compliant"):
         outputs.write_json(tmp_path / "value.json", {"loss": value})
     assert outputs.read_json(tmp_path / "value.json") == {"loss": 1}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
+def test_nothing_replaces_a_link(tmp_path, kind):
+    target, link = tmp_path / "target", tmp_path / "link"
+    {"file": target.touch, "folder": target.mkdir, "nothing": lambda: None}[kind]()
+    link.symlink_to(target)
+    for output in (outputs.file, outputs.folder):
+        with pytest.raises(errors.BadInput, match=f"nothing at {link}, found something else"), output(link):
+            pytest.fail("was begun")
+    assert link.is_symlink()

@@ -106,3 +106,9 @@ def test_a_server_out_of_reach_is_bad_input(server):
     server.shutdown()
     with pytest.raises(errors.Unreachable, match=r"a\.h5: "):
         pretrained.fetch(url, MD5)
+
+
+def test_a_cache_that_cannot_be_made_is_bad_input(url, monkeypatch):
+    monkeypatch.setenv("IMAGE_PIPELINE_CACHE", "/dev/null/cache")
+    with pytest.raises(errors.BadInput, match=r"cannot be made at /dev/null/cache/pretrained: .*; set IMAGE"):
+        pretrained.fetch(url, MD5)

@@ -72,3 +72,32 @@ def test_only_a_newer_processor_is_held_back(flags, monkeypatch, names, most, ex
 
 def test_this_machine_has_a_name_and_cores():
     assert processor.name() and processor.cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "options", "expected"),
+    [
+        ("x86_64", None, True),
+        ("x86_64", "1", True),
+        ("AMD64", "0", False),
+        ("AMD64", "1", True),
+        ("arm64", "1", False),
+    ],
+)
+def test_onednn_is_on_on_x86_unless_the_user_turns_it_off(flags, monkeypatch, machine, options, expected):
+    flags(AVX2)
+    monkeypatch.setattr(processor.platform, "machine", lambda: machine)
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if options is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", options)
+    assert processor.onednn_is_on() == expected
+    assert processor.normalizes_slowly() == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(AMX, False), (AVX512, False), (AVX2, True), ("avx", True), ("", True)]
+)
+def test_normalization_is_slow_without_avx512(flags, monkeypatch, names, expected):
+    flags(names)
+    monkeypatch.setattr(processor, "onednn_is_on", lambda: True)
+    assert processor.normalizes_slowly() == expected

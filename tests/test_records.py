@@ -255,3 +255,34 @@ def test_images_read_at_any_places_are_those_of_the_array(arrays):
     places = np.array([5, 0, 23, 5])
     assert len(images) == len(expected)
     np.testing.assert_array_equal(images[places], expected[places])
+
+
+def test_normalization_is_fitted_on_few_images_at_a_time(tmp_path, arrays, monkeypatch):
+    fit, sizes = records.normalize.METHODS["standardize"], []
+
+    def fitting(chunks, channels):
+        def seen():
+            for chunk in chunks:
+                sizes.append(len(chunk))
+                yield chunk
+
+        return fit(seen(), channels)
+
+    monkeypatch.setitem(records.normalize.METHODS, "standardize", fitting)
+    monkeypatch.setattr(tfrecord, "RECORD_BYTES", 3 * 64)  # three images
+    tiny.build_records(tmp_path, arrays)
+    assert sizes == [3] * 8
+
+
+def test_an_image_larger_than_a_record_should_be_has_one_of_its_own(tmp_path, arrays, monkeypatch):
+    monkeypatch.setattr(tfrecord, "RECORD_BYTES", 63)
+    found = tiny.build_records(tmp_path, arrays)
+    assert manifest.read(found / "train").images_per_record == 1
+
+
+def test_an_image_that_no_record_can_hold_is_refused(tmp_path, arrays, monkeypatch):
+    monkeypatch.setattr(records, "LARGEST_IMAGE", 63)
+    with pytest.raises(
+        errors.BadInput, match=r"at most 63 bytes, received 64 .* set a smaller subset\.image_size"
+    ):
+        tiny.build_records(tmp_path, arrays)

@@ -18,6 +18,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from stages.review import report as report_command
+from stages.review import sections
 
 PROJECT = Path(__file__).parents[1]
 PIPELINE: dict = {
@@ -350,10 +351,11 @@ def test_a_floor_that_has_nothing_to_compare_with_refuses(project, report):
     assert "No verdict" in text and "to compare the accuracy with" in said
 
 
-def test_a_head_without_metrics_holds_no_floor(project, report):
+@pytest.mark.parametrize("floor", ["--min-accuracy", "--max-drop"])
+def test_a_head_without_metrics_holds_no_floor(project, report, floor):
     project.git("rm", "--quiet", "reports/metrics.json")
     project.git("commit", "--quiet", "--message=lost")
-    status, _, said = report("--base", "main", "--min-accuracy", "0.1")
+    status, _, said = report("--base", "main", floor, "0.1")
     assert status == 3
     assert "the head has no reports/metrics.json to hold against the floor" in said
 
@@ -598,3 +600,11 @@ def test_the_command_line_is_a_module(project):
     assert done.returncode == 3
     assert "→" in done.stdout
     assert done.stdout.startswith("**Refused:** the accuracy 80.00 %")
+
+
+@pytest.mark.parametrize("changes", [1, 21])
+def test_the_names_of_stages_are_code(changes):
+    text = sections.stages({"a|b <i>": [f"<b>{number}" for number in range(changes)]})
+    page = MarkdownIt("commonmark").render(text)
+    assert page.count("<code>a|b &lt;i&gt;</code>") == (1 if changes == 1 else 2)
+    assert page.count("<code>&lt;b&gt;") == changes

@@ -56,3 +56,20 @@ def test_an_older_file_is_replaced(saved):
     saving.save(classifier(), saved)
     assert saved.stat().st_size < 1_000_000
     assert keras.models.load_model(saved).output_shape == (None, 3)
+
+
+def test_a_newer_option_stays_where_it_is_not_the_default(tmp_path):
+    inputs = keras.Input((4,))
+    saving.save(
+        keras.Model(inputs, keras.layers.BatchNormalization(renorm=True)(inputs)), tmp_path / "a.keras"
+    )
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    assert layers[1]["config"]["renorm"] is True
+    assert "renorm_momentum" not in layers[1]["config"]
+
+
+def test_options_that_older_versions_do_not_know_are_left_out(saved):
+    with zipfile.ZipFile(saved) as archive:
+        config = archive.read("config.json").decode()
+    assert not [name for name in saving.NEWER_OPTIONS if f'"{name}"' in config]

@@ -66,3 +66,19 @@ def test_odd_names_and_many_classes_can_be_drawn(tmp_path):
     figure = side_by_side.draw({"base": revision(), "head": revision(names)})
     canvas.save(figure, tmp_path / "both.png")
     assert (tmp_path / "both.png").stat().st_size
+
+
+def test_counts_stand_in_the_order_of_the_labels():
+    classes = ["wasp", "bee", "ant"]
+    found = revision(("wasp", "bee"))._replace(classes=classes)  # one wasp of two is taken for a bee
+    figure = side_by_side.draw({"head": found})
+    texts = [text.get_text() for text in figure.axes[2].texts]
+    assert texts == ["1", "1", "0", "0", "1", "0", "0", "0", "0"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_titles_and_unknown_characters_are_drawn_as_text(tmp_path):
+    figure = side_by_side.draw({"$x^$": revision(("\U0010fffd", "bee"))})
+    assert not figure.axes[0].title.get_parse_math()
+    assert figure.axes[2].get_xticklabels()[0].get_text() == "U+10FFFD"
+    canvas.save(figure, tmp_path / "one.png")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -561,3 +562,26 @@ def test_shrinking_averages_and_enlarging_adds_no_darker_or_lighter_pixels(raw_f
     assert set(small[:, 2:12, 12:].ravel()) == {150}
     large = run(raw_fashion_mnist, tmp_path / "large", image_size=[56, 56], val_fraction=0).train.images
     assert (large[:, 4:].min(), large.max()) == (100, 200)
+
+
+def test_a_disk_without_room_is_noticed_before_the_first_byte(raw_cifar10, tmp_path, monkeypatch):
+    counts = run(raw_cifar10, tmp_path / "before").report["images"]
+    needed = 32 * 32 * 3 * sum(sum(of_class.values()) for of_class in counts.values())
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+    assert "but the disk has" in refusal(raw_cifar10, tmp_path / "arrays")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    run(raw_cifar10, tmp_path / "arrays")
+
+
+def test_the_fraction_that_takes_one_image_is_a_short_number(raw_cifar10, tmp_path):
+    said = refusal(raw_cifar10, tmp_path / "arrays", limit_per_class=7, val_fraction=0.01)
+    assert said.endswith(" of its 7 images is none, 0.1 is one")
+    run(raw_cifar10, tmp_path / "arrays", limit_per_class=7, val_fraction=0.1)
+
+
+def test_the_fraction_that_takes_one_image_is_of_what_the_test_split_leaves(raw_cifar10, tmp_path):
+    changes: dict = {"test_fraction": 0.5, "val_fraction": 0.1}
+    said = refusal(raw_cifar10, tmp_path / "arrays", **changes)
+    assert said.endswith(": subset.val_fraction = 0.1 of its 5 images is none, 0.2 is one")
+    run(raw_cifar10, tmp_path / "arrays", **changes | {"val_fraction": 0.2})

@@ -281,3 +281,12 @@ def test_what_tfds_left_unfinished_in_the_cache_is_passed_over(pets, tmp_path):
     unfinished = shutil.copytree(pets.folder, tmp_path / "pets" / "incomplete.X_1.0.0")
     (unfinished / "features.json").write_text("{")
     assert tfds.urls("pets", tmp_path) == []
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_pictures_get_the_channels_that_their_dataset_declares(prepare_tfds, pets_features, channels):
+    features = pets_features | {"image": tensorflow_datasets.features.Image(shape=(None, None, channels))}
+    pictures = [encode("RGB"), encode("L"), encode("P", "GIF")]
+    folder = prepare_tfds(f"of{channels}", features, train=[{"image": each, "label": 0} for each in pictures])
+    images, _ = tfds.read(folder)[1]["train"]
+    assert {image.shape for image in images[np.arange(3)]} == {(4, 5, channels)}

@@ -299,3 +299,14 @@ def test_a_full_disk_is_an_os_error():
     with pytest.raises(OSError, match="/dev/full") as raised:
         tfrecord.write_shard(Path("/dev/full"), [bytes(10_000_000)])
     assert raised.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("field", sorted(set(manifest.Manifest.model_fields) - {"checksum"}))
+def test_every_field_of_a_manifest_is_under_its_checksum(tmp_path, field):
+    folder = write_some(tmp_path / "train")
+    path = folder / "manifest.json"
+    values = outputs.read_json(path)
+    del values[field]
+    outputs.write_json(path, values)
+    with pytest.raises(errors.BadInput, match="is damaged or edited: expected the checksum"):
+        manifest.read(folder)

@@ -9,12 +9,12 @@ import pytest
 
 from stages.inputs import manifest, tfrecord
 from stages.layers import processor
-from stages.models import transfer
+from stages.models import airbench, transfer
 from stages.running import errors, outputs
 from stages.training import loop
 from stages.training.history import VALIDATION
 from tests import precisions, rounding, tiny
-from tests.training import PARAMS, TRANSFER, history, load, run
+from tests.training import OPTIONS, PARAMS, TRANSFER, history, load, run
 
 is_held_back = processor.is_held_back()
 
@@ -194,6 +194,8 @@ def test_without_validation_images_there_is_no_validation_in_the_history(tmp_pat
         "epoch", "learning_rate", "loss", "accuracy", "above_half_precision", "above_half_recall", *VALIDATION
     ]  # fmt: skip
     assert len(table) == 2
+    (_, *lines) = (tmp_path / "history.csv").read_text().splitlines()
+    assert [line.split(",")[6:] for line in lines] == [["nan"] * 4] * 2  # val_loss, val_accuracy, ...
     assert table[VALIDATION].isna().all(axis=None) and table["loss"].notna().all()
     assert load(tmp_path).output_shape == (None, 2)
 
@@ -335,3 +337,30 @@ def test_a_loss_that_is_not_finite_is_bad_input_and_leaves_no_model(records, tmp
 def test_records_that_are_not_there_are_bad_input(tmp_path):
     with pytest.raises(errors.BadInput, match=r"expected .*train/manifest\.json from an earlier stage"):
         run(tmp_path, tmp_path / "out")
+
+
+def test_validation_images_are_read_in_batches_bounded_in_bytes(records, tmp_path, monkeypatch):
+    sizes: list[int] = []
+    test = loop.Trainer.test
+
+    def noted(trainer, batches):
+        taken = list(batches)
+        sizes.extend(len(positions) for _, _, positions in taken)
+        return test(trainer, taken)
+
+    monkeypatch.setattr(loop.Trainer, "test", noted)
+    monkeypatch.setattr(tfrecord, "BATCH_BYTES", 3 * 64)  # three images
+    run(records, tmp_path, epochs=1, schedule=PARAMS["schedule"] | {"warmup_epochs": 0})
+    assert sizes == [3, 3, 2]
+
+
+def test_first_weights_are_made_of_batches_bounded_in_bytes(records, tmp_path, monkeypatch):
+    sizes: list[int] = []
+
+    def noted(network, batches, options):
+        sizes.extend(map(len, batches))
+
+    monkeypatch.setattr(airbench, "initialize", noted)
+    monkeypatch.setattr(tfrecord, "BATCH_BYTES", 5 * 64)  # five images
+    run(records, tmp_path, model={"name": "airbench", **OPTIONS["airbench"]}, epochs=1)
+    assert sizes == [5, 5, 5, 5, 4]

@@ -262,3 +262,7 @@ def test_a_file_that_is_missing_is_asked_for():
 def test_a_model_that_takes_no_weights_says_so(weights):
     with pytest.raises(errors.BadInput, match=r"train\.weights: dense takes no file of weights"):
         architecture.Architecture({"name": "dense", **OPTIONS["dense"]}).build([8, 8, 3], 2, weights)
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    assert refusal(file=tmp_path).endswith(f"found no file at {tmp_path}")

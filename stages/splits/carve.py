@@ -110,14 +110,22 @@ def require_images(counts: dict[str, dict[str, int]], fractions: Fractions) -> N
 
 def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions) -> str:
     """The numbers behind an empty split, where a fraction made it so."""
-    carved = {"val": fractions.val}
+    left = sum(counts[split][name] for split in ("train", "val"))
+    carved = [("val", fractions.val, left)]
     if fractions.test is not None:
-        carved["test"] = fractions.test
-    images = sum(counts[split][name] for split in ("train", *carved))
-    for split, fraction in carved.items():
+        carved.insert(0, ("test", fractions.test, left + counts["test"][name]))
+    for split, fraction, images in carved:
         if counts[split][name] == 0 and fraction and images > 1:
-            enough = math.ceil(1000 / images) / 1000
+            # The smallest fraction that rounds to one image, with the digits that it takes.
+            enough = next(
+                value for digits in range(1, 9) if round(images * (value := _up(0.5 / images, digits))) == 1
+            )
             return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {enough} is one"
-    if carved and images == 1:
+    if carved[0][2] == 1:
         return ": it has only one image"
     return ""
+
+
+def _up(value: float, digits: int) -> float:
+    """A value rounded up to a number of decimals, and beyond itself."""
+    return round((math.floor(value * 10**digits) + 1) / 10**digits, digits)
