@@ -69,7 +69,7 @@ bench-full: .venv/requirements-bench.txt
 	$(if $(GPU),-.venv/bin/python -m benchmarks.accuracy --device gpu)
 	.venv/bin/python -m benchmarks.picture
 
-# A copy of what is installed stands in .venv, so that a changed file is installed again.
+# .venv has a copy of each file that is installed, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("expected Python 3.11, 3.12 or \
 	3.13, which TensorFlow 2.21 is built for; received %s. Name one: make PYTHON=python3.12" % sys.version.split()[0])'

@@ -13,7 +13,7 @@ from stages.sources import published, raw
 
 
 class Params(paramfile.Section):
-    """Which dataset, from where. `dataset` is a name and that dataset's options."""
+    """Parameters: which dataset, and from where. `dataset` is a name and that dataset's options."""
 
     dataset: dict[str, Any]
     source: published.Source

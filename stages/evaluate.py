@@ -37,7 +37,7 @@ LAYERS = 9  # in reports/feature_maps.png; a column each, more are too small to 
 
 
 class FeatureMaps(paramfile.Section):
-    """Which images go through the network in reports/feature_maps.png, and how much of it is shown."""
+    """Parameters of reports/feature_maps.png: which images go through the network, and what is shown."""
 
     classes: int = pydantic.Field(ge=1, le=10)
     images: int = pydantic.Field(ge=1, le=10)  # of each class
@@ -45,7 +45,7 @@ class FeatureMaps(paramfile.Section):
 
 
 class Params(paramfile.Section):
-    """What to report, and which accuracy is too low."""
+    """Parameters: what to report, and which accuracy is too low."""
 
     calibration_bins: int = pydantic.Field(ge=1)
     examples: int = pydantic.Field(ge=1, le=100)
@@ -96,7 +96,7 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
 def _measured(
     judged: predictions.Predictions, classifier: keras.Model, classes: list[str], bins: int
 ) -> dict[str, Any]:
-    """The facts that the test split gives."""
+    """Compute the facts that the test split gives."""
     actual, predicted, probabilities = judged.labels, judged.predicted, judged.probabilities
     numbers = metrics.evaluate(actual, probabilities, classes, bins)
     return {
@@ -112,16 +112,10 @@ def _measured(
 def _write_numbers(reports: Path, facts: model_card.Facts, judged: predictions.Predictions) -> None:
     outputs.write_json(reports / "metrics.json", facts.metrics)
     outputs.write_json(reports / "per_class.json", facts.per_class, sort_keys=False)
-    names = np.array(facts.classes)
-    predictions = pd.DataFrame(
-        {
-            "index": judged.positions,
-            "actual": names[judged.labels],
-            "predicted": names[judged.predicted],
-            "probability": judged.confidence.round(PROBABILITY_DECIMALS),
-        }
-    )
-    tables = {"predictions.csv": predictions, "confusions.csv": confusions.table(facts.counts, facts.classes)}
+    tables = {
+        "predictions.csv": judged.table(facts.classes, PROBABILITY_DECIMALS),
+        "confusions.csv": confusions.table(facts.counts, facts.classes),
+    }
     for name, table in tables.items():
         with outputs.file(reports / name) as partial:
             table.to_csv(partial, index=False, lineterminator="\n", float_format=f"%.{PROBABILITY_DECIMALS}f")
@@ -172,7 +166,7 @@ def _examples(split: tfrecord.Split, judged: predictions.Predictions, count: int
 def _ways_through(
     classifier: keras.Model, split: tfrecord.Split, judged: predictions.Predictions, shown: FeatureMaps
 ) -> dict[str, Figure]:
-    """Draw the way of a few images through the network, and a first convolution of one of them."""
+    """Draw how a few images pass through the network, and a convolution of one of them."""
     classes = split.manifest.classes
     rows = predictions.first_of_classes(judged.labels, shown.classes, shown.images)
     pixels, labels = predictions.images(split, rows), judged.labels[rows].tolist()

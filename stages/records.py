@@ -27,7 +27,7 @@ LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
 class Params(paramfile.Section):
-    """How pixels are scaled and augmented, and how records are laid out."""
+    """Parameters: how pixels are scaled and augmented, and how records are laid out."""
 
     normalize: Literal["standardize", "unit", "none"]
     augment: list[dict[str, dict[str, Any] | None]]
@@ -44,9 +44,9 @@ class Params(paramfile.Section):
 
 
 def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
-    """Write `folder`/{train,val,test}: shards of records and a manifest, and the figure.
+    """Write the records and the manifest of each split to `folder`/{train,val,test}, and the figure.
 
-    Only the training split is augmented, `params.views` times; normalization is fitted on it alone.
+    Only the training split is augmented, `params.views` times, and the normalization is fitted to it only.
     Pixels stay uint8: the constants travel in the manifest and become the model's first layer.
 
     Raises:
@@ -70,7 +70,7 @@ def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
 
 
 def _require_space(folder: Path, splits: dict[str, arrays.Split], views: int) -> None:
-    """Say what the records will take before the first is written."""
+    """Check, before the first record is written, that the disk has room for all of them."""
     shape = splits["train"].manifest.image_shape
     if (size := manifest.image_bytes(shape)) > LARGEST_IMAGE:
         raise errors.BadInput(
@@ -84,7 +84,7 @@ def _require_space(folder: Path, splits: dict[str, arrays.Split], views: int) ->
 
 
 def _images_per_record(wanted: int, image_shape: Sequence[int]) -> int:
-    """At most so many that a record keeps to its bytes."""
+    """The number of images per record, limited so that a record keeps to its bytes."""
     return min(wanted, max(1, tfrecord.RECORD_BYTES // manifest.image_bytes(image_shape)))
 
 
@@ -140,7 +140,7 @@ def _augmented_blocks(
     views: int,
     shuffle: bool,
 ) -> Iterator[tfrecord.Batch]:
-    """Blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
+    """Give blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
     count = len(content.labels)
     per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)

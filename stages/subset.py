@@ -17,7 +17,7 @@ from stages.splits import carve, repeats, sized
 
 
 class Params(paramfile.Section):
-    """Which classes, how large, how split, in which order."""
+    """Parameters: which classes and image size, how split, in which order."""
 
     classes: list[str] | Literal["all"]
     image_size: list[int] | None
@@ -96,7 +96,7 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path) -> None:
 
 
 def _read(folder: Path) -> tuple[str, list[str], carve.Published]:
-    """The dataset's name, its classes and its published splits."""
+    """Read the dataset's name, its classes and its published splits."""
     manifest = raw.read(folder)
     names, published = plugins.load("datasets", manifest.plugin).read(folder)
     for split, (images, labels) in published.items():

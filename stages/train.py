@@ -4,15 +4,13 @@ Reads data/records/train and data/records/val; writes the model with its summary
 the learning curves' numbers.
 """
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 import pydantic
 import tensorflow as tf
 
@@ -30,13 +28,11 @@ from stages.running import command, errors, given, outputs, paramfile
 from stages.training import execution, hardware, loop, optimizers, phases, resident
 from stages.training import history as curves
 
-INITIAL_IMAGES = 2000  # from which an architecture may compute its first weights
-INITIAL_BATCH = 500  # of them in memory at a time, or fewer
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
 
 
 class Params(paramfile.Section):
-    """Architecture, optimization, precision and device. `model` is a name and that model's options."""
+    """Parameters of the training. `model` is a name and that architecture's options."""
 
     model: dict[str, Any]
     weights: str
@@ -106,8 +102,7 @@ def train(
     network = chosen.build(manifest.image_shape, len(manifest.classes), weights)
     looks = params.test_time_augmentation
     classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
-    if chosen.is_initialized:
-        chosen.initialize(network, _first_images(train_split, classifier.normalize))
+    chosen.initialize(network, train_split, classifier.normalize)
     how = execution.choose(
         params.resident, params.deterministic, machine.device, network, train_split, params.epochs
     )
@@ -158,13 +153,6 @@ def train(
     if timing is not None:
         seconds = {"epochs": [row["seconds"] for row in rows], "preparation": prepared - began}
         outputs.write_json(timing, {**seconds, "training": trained - prepared})
-
-
-def _first_images(split: tfrecord.Split, normalize: keras.layers.Layer) -> Iterator[np.ndarray]:
-    """Some training images, normalized: float32 [n, H, W, C] each."""
-    size = split.batch_size(INITIAL_BATCH)
-    batches = itertools.islice(split.batches(size), math.ceil(INITIAL_IMAGES / size))
-    return (np.asarray(normalize(images)) for images, _, _ in batches)
 
 
 def _save(

@@ -73,7 +73,7 @@ def test_whitening_does_not_depend_on_the_batches(sizes):
     patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 12).astype(np.float64)
     expected = np.cov(patches, rowvar=False, bias=True)
     batches = np.split(shown, np.cumsum(sizes)[:-1])
-    found = airbench._covariance(airbench._patches(image) for batch in batches for image in batch)
+    found = airbench.covariance(airbench.patches(image) for batch in batches for image in batch)
     # float64 has 29 bits more than float32.
     bound = rounding.of_sum(len(patches), np.abs(patches).max() ** 2 * len(patches)) / len(patches) * 2.0**-29
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound)

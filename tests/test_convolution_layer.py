@@ -59,7 +59,7 @@ def test_outputs_and_gradients_are_those_of_keras(shape, padding, gradient, monk
     mine(inputs)
     mine.set_weights(its.get_weights())
     # In float32, where the sums are checked, the layer would leave the gradient to oneDNN.
-    monkeypatch.setattr(mine, "_own_gradient", lambda *_: gradient)
+    monkeypatch.setattr(mine, "own_gradient", lambda *_: gradient)
     assert_same(mine, its, inputs, upstream)
 
 
@@ -83,7 +83,7 @@ def test_in_bfloat16_whole_numbers_have_exact_gradients(shape, padding, gradient
     for layer in (mine, its):
         layer.set_weights([kernel, np.zeros(FILTERS)])
     low = tf.cast(inputs, tf.bfloat16)
-    assert mine._own_gradient(low, tf.convert_to_tensor(mine.kernel)) is gradient
+    assert mine.own_gradient(low, tf.convert_to_tensor(mine.kernel)) is gradient
     expected = gradients(its, tf.constant(inputs), upstream)
     its.set_weights([np.abs(kernel), np.zeros(FILTERS)])
     sizes = gradients(its, tf.constant(np.abs(inputs)), np.abs(upstream))
@@ -96,7 +96,7 @@ def test_in_bfloat16_whole_numbers_have_exact_gradients(shape, padding, gradient
 def test_in_float32_the_gradient_is_left_to_onednn(shape):
     layer = convolution.Conv2D(FILTERS, 3)
     layer.build(shape)
-    assert layer._own_gradient(tf.zeros(shape), tf.convert_to_tensor(layer.kernel)) is None
+    assert layer.own_gradient(tf.zeros(shape), tf.convert_to_tensor(layer.kernel)) is None
 
 
 @pytest.mark.parametrize(

@@ -176,3 +176,22 @@ def test_what_a_reviewer_reads_is_kept_in_git():
     reports = {path: options for out in outs if isinstance(out, dict) for path, options in out.items()}
     assert all(path.startswith("reports/") and options["cache"] is False for path, options in reports.items())
     assert all(out.startswith("data/") for out in outs if isinstance(out, str))
+
+
+def foreign_privates(path):
+    """Names with a leading underscore that a file takes from something else than itself."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                yield node.attr
+
+
+@pytest.mark.parametrize("path", [*Path("tests").glob("*.py"), *Path("benchmarks").rglob("*.py")], ids=str)
+def test_tests_and_benchmarks_use_public_names(path):
+    named_tuples = {"_replace", "_asdict", "_fields"}
+    assert set(foreign_privates(path)) <= named_tuples
+
+
+@pytest.mark.parametrize("path", sorted(Path("tests").glob("*.py")), ids=str)
+def test_no_test_module_imports_another(path):
+    assert not [name for name in imported_names(path) if name.startswith("tests.test_")]

@@ -93,10 +93,10 @@ def test_compilation_trains_nothing_and_leaves_nothing_to_trace(records, batch_s
     one.compile(epoch)
     for old, variable in zip(before, state, strict=True):
         np.testing.assert_array_equal(variable, old)
-    traced = one._train_batches.experimental_get_tracing_count()
+    traced = one.train_batches.experimental_get_tracing_count()
     one.train_epoch(epoch, COUNT, "epoch 1")
     assert int(one.optimizer.iterations) == -(-COUNT // batch_size)
-    assert one._train_batches.experimental_get_tracing_count() == traced
+    assert one.train_batches.experimental_get_tracing_count() == traced
 
 
 def test_an_epoch_in_many_pieces_teaches_what_one_in_a_single_piece_does(records, monkeypatch):
@@ -194,9 +194,9 @@ def test_every_trainer_is_prepared_once_and_the_seconds_are_said(records, capsys
     epoch = resident.prepare([first, first, second], split, 3, 0, "cpu")
     assert re.match(r"prepared in \d+\.\d s: images to the device .*, compilation", capsys.readouterr().out)
     for one in (first, second):
-        traced = one._train_batches.experimental_get_tracing_count()
+        traced = one.train_batches.experimental_get_tracing_count()
         one.train_epoch(epoch(2), COUNT, "epoch 3")
-        assert one._train_batches.experimental_get_tracing_count() == traced == 2  # batches, and the last
+        assert one.train_batches.experimental_get_tracing_count() == traced == 2  # batches, and the last
 
 
 def test_a_max_pooling_that_xla_refuses_is_bad_input(tmp_path):

@@ -7,14 +7,20 @@ The file defines `Options` and `build(image_shape, num_classes, options)`, and m
     load        (network, path, options): take the weights of a file that `train.weights` names
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from stages.inputs import tfrecord
 from stages.running import errors, plugins
+
+INITIAL_IMAGES = 2000  # from which an architecture may compute its first weights
+INITIAL_BATCH = 500  # of them in memory at a time, or fewer
 
 
 class Architecture:
@@ -64,16 +70,17 @@ class Architecture:
             self.module.load(network, weights, self.options)
         return network
 
-    @property
-    def is_initialized(self) -> bool:
-        """True if the architecture sets its first weights from training images."""
-        return hasattr(self.module, "initialize")
-
-    def initialize(self, network: keras.Model, batches: Iterable[np.ndarray]) -> None:
-        """Set first weights from normalized training images.
+    def initialize(self, network: keras.Model, split: tfrecord.Split, normalize: keras.layers.Layer) -> None:
+        """Let an architecture that sets its first weights from training images see some of them.
 
         Args:
             network: As `build` gave it.
-            batches: float32 [n, H, W, C] each.
+            split: The training records.
+            normalize: From images, uint8 [B, H, W, C], to what the network takes.
         """
-        self.module.initialize(network, batches, self.options)
+        if not hasattr(self.module, "initialize"):
+            return
+        size = split.batch_size(INITIAL_BATCH)
+        batches = itertools.islice(split.batches(size), math.ceil(INITIAL_IMAGES / size))
+        normalized = (np.asarray(normalize(images)) for images, _, _ in batches)
+        self.module.initialize(network, normalized, self.options)

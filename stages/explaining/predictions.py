@@ -1,10 +1,12 @@
 """What a classifier says of a split's images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from stages.inputs import tfrecord
@@ -31,6 +33,23 @@ class Predictions(NamedTuple):
     def confidence(self) -> np.ndarray:
         """The probability of the predicted class, [N]."""
         return self.probabilities.max(axis=1)
+
+    def table(self, classes: Sequence[str], decimals: int) -> pd.DataFrame:
+        """List each image's position, actual and predicted class, and that class's rounded probability.
+
+        Args:
+            classes: K names.
+            decimals: Of the probability.
+        """
+        names = np.array(classes)
+        return pd.DataFrame(
+            {
+                "index": self.positions,
+                "actual": names[self.labels],
+                "predicted": names[self.predicted],
+                "probability": self.confidence.round(decimals),
+            }
+        )
 
 
 def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:

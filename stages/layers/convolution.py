@@ -52,12 +52,13 @@ class Conv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
         """Convolve [B, H, W, C] with [3, 3, C, F]."""
         kernel = tf.convert_to_tensor(kernel)
-        gradient = self._own_gradient(inputs, kernel)
+        gradient = self.own_gradient(inputs, kernel)
         if gradient is None:
             return super().convolution_op(inputs, kernel)
         return convolution(inputs, kernel, self.padding.upper(), gradient)
 
-    def _own_gradient(self, inputs: tf.Tensor, kernel: tf.Tensor) -> "Gradient | None":
+    def own_gradient(self, inputs: tf.Tensor, kernel: tf.Tensor) -> "Gradient | None":
+        """Choose how the kernel's gradient is computed; None leaves it to TensorFlow."""
         is_plain = (
             self.kernel_size == (3, 3)
             and self.strides == self.dilation_rate == (1, 1)

@@ -105,20 +105,20 @@ def whitening_filters(batches: Iterable[np.ndarray]) -> np.ndarray:
     Returns:
         float32 [2, 2, C, 8 C], of which the second half is the first with the other sign.
     """
-    covariance = _covariance(_patches(image) for batch in batches for image in batch)
-    variances, directions = np.linalg.eigh(covariance)
+    spread = covariance(patches(image) for batch in batches for image in batch)
+    variances, directions = np.linalg.eigh(spread)
     filters = directions / np.sqrt(variances + WHITENING_EPSILON)
-    filters = filters.reshape(PATCH, PATCH, len(covariance) // PATCH**2, -1)
+    filters = filters.reshape(PATCH, PATCH, len(spread) // PATCH**2, -1)
     return np.concatenate([filters, -filters], axis=-1).astype(np.float32)
 
 
-def _patches(image: np.ndarray) -> np.ndarray:
+def patches(image: np.ndarray) -> np.ndarray:
     """Every 2x2 patch of an image [H, W, C]: float64 [(H - 1) (W - 1), 4 C]."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH), axis=(0, 1))
     return windows.transpose(0, 1, 3, 4, 2).reshape(-1, PATCH * PATCH * image.shape[-1]).astype(np.float64)
 
 
-def _covariance(pieces: Iterable[np.ndarray]) -> np.ndarray:
+def covariance(pieces: Iterable[np.ndarray]) -> np.ndarray:
     """The covariance of the rows of all pieces, float64 [n, D] each, added up piece by piece: [D, D].
 
     Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"

@@ -93,7 +93,7 @@ class Trainer(loop.Trainer):
     def __init__(self, *common: Any, batch_size: int, **others: Any):
         super().__init__(*common, **others)
         self.batch_size = batch_size
-        self._train_batches = xla.compiled(self._batches)
+        self.train_batches = xla.compiled(self._batches)
 
     def compile(self, epoch: Epoch) -> None:
         """Have what an epoch runs compiled and set up, by a step of each size that is then undone."""
@@ -101,7 +101,7 @@ class Trainer(loop.Trainer):
         before = [variable.numpy() for variable in variables]
         for size in {self.batch_size, len(epoch.order) % self.batch_size} - {0}:
             if size <= len(epoch.order):
-                totals = self._train_batches(epoch, tf.constant(0), tf.constant(size), size)
+                totals = self.train_batches(epoch, tf.constant(0), tf.constant(size), size)
                 float(totals.loss)  # waits for it
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
@@ -122,6 +122,6 @@ class Trainer(loop.Trainer):
         full = count - count % self.batch_size
         for begin in range(0, full, STEPS * self.batch_size):
             end = min(begin + STEPS * self.batch_size, full)
-            yield self._train_batches(epoch, tf.constant(begin), tf.constant(end), self.batch_size)
+            yield self.train_batches(epoch, tf.constant(begin), tf.constant(end), self.batch_size)
         if full < count:
-            yield self._train_batches(epoch, tf.constant(full), tf.constant(count), count - full)
+            yield self.train_batches(epoch, tf.constant(full), tf.constant(count), count - full)
