@@ -57,17 +57,17 @@ smoke: .venv/$(REQUIREMENTS)
 	.ci/smoke
 
 bench: .venv/requirements-bench.txt
-	.venv/bin/python -m benchmarks.step
-	.venv/bin/python -m benchmarks.data_path
-	.venv/bin/python -m benchmarks.accuracy --quick
+	.venv/bin/python -m benchmarks step
+	.venv/bin/python -m benchmarks data_path
+	.venv/bin/python -m benchmarks accuracy --quick
 
 bench-full: .venv/requirements-bench.txt
-	.venv/bin/python -m benchmarks.ablation
-	.venv/bin/python -m benchmarks.tutorials
-	.venv/bin/python -m benchmarks.learning
-	-.venv/bin/python -m benchmarks.accuracy
-	$(if $(GPU),-.venv/bin/python -m benchmarks.accuracy --device gpu)
-	.venv/bin/python -m benchmarks.picture
+	.venv/bin/python -m benchmarks ablation
+	.venv/bin/python -m benchmarks tutorials
+	.venv/bin/python -m benchmarks learning
+	-.venv/bin/python -m benchmarks accuracy
+	$(if $(GPU),-.venv/bin/python -m benchmarks accuracy --device gpu)
+	.venv/bin/python -m benchmarks picture
 
 # .venv has a copy of each file that is installed, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %

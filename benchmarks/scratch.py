@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks import child
+from benchmarks.speed import child
 from stages.running import errors
 from stages.sources import cache
 

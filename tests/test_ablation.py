@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, runs
+from benchmarks import runs
+from benchmarks.suites import ablation
 from tests import measured
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import child, data_path
+from benchmarks.speed import child, data_path
 from stages import records
 from stages.running import errors, paramfile
 

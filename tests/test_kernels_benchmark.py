@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks import kernels
+from benchmarks.speed import kernels
 
 
 def test_each_part_has_the_time_of_each_way(tmp_path, monkeypatch, capsys):

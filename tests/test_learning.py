@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from benchmarks import images, learning, peer, step, worker
+from benchmarks.speed import images, learning, peer, step, worker
 
 PEERS = ["ours", "keras_tutorial", "keras_tuned"]
 if importlib.util.find_spec("torch"):

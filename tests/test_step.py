@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import images, step
+from benchmarks.speed import images, step
 from stages.layers import processor
 from stages.running import errors
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks import table, targets
+from benchmarks import table
+from benchmarks.speed import targets
 
 
 def test_columns_are_aligned_and_figures_flush_right():

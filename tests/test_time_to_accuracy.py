@@ -6,7 +6,9 @@ import os
 import pytest
 from matplotlib.colors import to_hex
 
-from benchmarks import accuracy, child, machine, picture, runs, scratch
+from benchmarks import machine, runs, scratch
+from benchmarks.speed import child
+from benchmarks.suites import accuracy, picture
 from stages.figures import canvas
 from stages.running import errors
 from tests import measured, sandbox

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import machine, runs, shrink, tutorials, tutorials_page
+from benchmarks import machine, runs
+from benchmarks.suites import shrink, tutorials, tutorials_page
 from stages.running import errors
 from tests import measured, sandbox
 

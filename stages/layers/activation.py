@@ -41,7 +41,7 @@ class Activation(keras.layers.Activation):
     TensorFlow's kernels are compiled for processors without AVX2, XLA's for this one, and a gradient takes
     several of the former. On two CPU cores with AMX SiLU and its gradient take 7 ms for [500, 15, 15, 64] in
     bfloat16 instead of 29, GELU's 7 instead of 62; in float32, with AVX2 or AVX-512, SiLU's 3.2 instead of
-    8.5, GELU's 5 instead of 22 (`python -m benchmarks.kernels`).
+    8.5, GELU's 5 instead of 22 (`python -m benchmarks kernels`).
     """
 
     stock = keras.layers.Activation

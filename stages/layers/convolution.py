@@ -30,7 +30,7 @@ class Conv2D(keras.layers.Conv2D):
 
     In float32 oneDNN's gradient takes as long as its convolution, with AVX2 as with AVX-512. Matrix products
     take 1.0 to 1.5 times that on maps up to 8x8, pieces 1.0 to 1.2 times: neither is used.
-    `python -m benchmarks.kernels` measures both on this machine.
+    `python -m benchmarks kernels` measures both on this machine.
 
     Weights are named and ordered as in Keras's layer, so either can take the other's place.
     """

@@ -1,7 +1,7 @@
 """Batch normalization through XLA, for processors on which oneDNN's takes many times as long.
 
 With AVX2 and nothing newer, oneDNN normalizes float32 [128, 32, 32, 32] in 20 ms on two cores, with AVX-512
-in 2. XLA takes 4.3 with either. oneDNN's gradient is quick on both (`python -m benchmarks.kernels`).
+in 2. XLA takes 4.3 with either. oneDNN's gradient is quick on both (`python -m benchmarks kernels`).
 """
 
 from typing import Any

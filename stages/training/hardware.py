@@ -65,7 +65,7 @@ def fast_cpu_precision(instruction_set: str, vendor: str) -> str:
     With AMX the three-block network trains 1.6 times as fast in bfloat16 as in float32; so it does with
     AVX-512 BF16 on an AMD EPYC of the Zen 4 kind, and airbench 1.9 times. On an Intel Xeon that has AVX-512
     BF16 but not AMX, a convolution in bfloat16 takes 1.5 to 1.8 times as long as in float32
-    (`python -m benchmarks.kernels`).
+    (`python -m benchmarks kernels`).
 
     Args:
         instruction_set: One of `processor.INSTRUCTION_SETS`, or "other".

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import peer
+from benchmarks.speed import peer
 from stages.layers import processor
 from stages.training import hardware
 

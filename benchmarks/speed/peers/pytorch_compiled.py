@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks import peer
-from benchmarks.peers import pytorch
+from benchmarks.speed import peer
+from benchmarks.speed.peers import pytorch
 
 
 def prepare(data: Path) -> peer.Peer:

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from benchmarks import peer
+from benchmarks.speed import peer
 
 
 def prepare(data: Path) -> peer.Peer:

@@ -1,6 +1,6 @@
 """A process that trains one peer, an epoch each time it is told to go.
 
-`python -m benchmarks.worker PEER FOLDER` builds the network, then answers every line on its standard
+`python -m benchmarks.speed.worker PEER FOLDER` builds the network, then answers every line on its standard
 input with one of JSON: "epoch" with {"loss": ..., "seconds": ...}, "test" with {"accuracy": ...} on
 FOLDER/subset/test. In between it waits without computing, so that several peers can take turns on the
 same cores.
@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 
-from benchmarks import child, peer
+from benchmarks.speed import child, peer
 from stages.running import errors
 
 
@@ -28,7 +28,7 @@ class Worker:
     def __init__(self, name: str, folder: Path):
         self.name = name
         self.said = tempfile.TemporaryFile("w+")
-        command = [sys.executable, "-m", "benchmarks.worker", name, str(folder)]
+        command = [sys.executable, "-m", "benchmarks.speed.worker", name, str(folder)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -80,7 +80,7 @@ class Worker:
 def serve(name: str, folder: Path) -> None:
     """Be the worker until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries print, too
-    trained = importlib.import_module(f"benchmarks.peers.{name}").prepare(folder)
+    trained = importlib.import_module(f"benchmarks.speed.peers.{name}").prepare(folder)
     tasks = {"epoch": lambda: _epoch(trained), "test": lambda: {"accuracy": accuracy(trained, folder)}}
     for asked in sys.stdin:
         print(json.dumps(tasks[asked.strip()]()), file=answers, flush=True)

@@ -1,6 +1,6 @@
 """Does the same network learn alike, whoever trains it, and how long do they take?
 
-    python -m benchmarks.learning [--epochs 10]
+    python -m benchmarks learning [--epochs 10]
 
 The network and the peers are those of benchmarks.step, the images CIFAR-10's airplanes, automobiles and
 birds, all 15,000 of them. Peers take turns, epoch by epoch, and are tested once, after their last.
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, runs, scratch, step, table
+from benchmarks import machine, runs, scratch, table
+from benchmarks.speed import step
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/learning.json")
@@ -22,7 +23,7 @@ ALL_IMAGES = {"subset.val_fraction": 0}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks learning", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--peers", nargs="+", choices=step.PEERS, default=step.PEERS)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import peer
+from benchmarks.speed import peer
 from stages.inputs import tfrecord
 from stages.training import hardware
 

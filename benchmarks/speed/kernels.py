@@ -1,7 +1,7 @@
 """Which way to compute the parts of a training step is the quicker one on this processor.
 
-    python -m benchmarks.kernels                        # in the precision that is quick here
-    python -m benchmarks.kernels --precision bfloat16
+    python -m benchmarks kernels                        # in the precision that is quick here
+    python -m benchmarks kernels --precision bfloat16
 
 The layers' and Muon's docstrings say which way they take and why; this measures it. The ways take turns,
 and the median of their times counts.
@@ -46,7 +46,7 @@ Ways = dict[str, Callable[[], tf.Tensor]]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark as the command line says it."""
     summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=summary)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks kernels", description=summary)
     parser.add_argument("--precision", choices=["float32", "bfloat16"])
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/kernels.json"))
     chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Draw test accuracy against training time: python -m benchmarks.picture"""
+"""Draw test accuracy against training time: python -m benchmarks picture"""
 
 import statistics
 import sys
@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from benchmarks import accuracy, learning, runs, tutorials
+from benchmarks import runs
+from benchmarks.speed import learning
+from benchmarks.suites import accuracy, tutorials
 from stages.figures import canvas
 from stages.running import errors, outputs
 

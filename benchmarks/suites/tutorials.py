@@ -1,6 +1,6 @@
 """Run the params files of three well-known tutorials, and write what came out to reports/tutorials/.
 
-    python -m benchmarks.tutorials [NAME ...] [--seeds 0 1 2] [--readme]
+    python -m benchmarks tutorials [NAME ...] [--seeds 0 1 2] [--readme]
 
 A name is a file of configs/ without .yaml, or `filters`: how many of them pay off. Without names all run.
 """
@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import runs, scratch, shrink, tutorials_page
+from benchmarks import runs, scratch
+from benchmarks.suites import shrink, tutorials_page
 from stages.running import errors, outputs
 
 FOLDER = Path("reports/tutorials")
@@ -22,7 +23,7 @@ OTHERS = {"digits", "cifar10-large"}  # of no tutorial; the latter takes a GPU
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tutorials", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks tutorials", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="values of train.seed")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import peer
+from benchmarks.speed import peer
 from stages import train
 from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord

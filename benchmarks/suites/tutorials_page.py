@@ -98,7 +98,7 @@ def page(measured: Sequence[runs.Run], folder: Path) -> str:
     """All of it, with the pictures that stand in `folder`, a folder for each params file."""
     parts = [
         "# Three well-known tutorials, reproduced and beaten",
-        "Written by `python -m benchmarks.tutorials`; the figures of every run stand in "
+        "Written by `python -m benchmarks tutorials`; the figures of every run stand in "
         "[results.json](results.json).",
         systems(measured),
         "## Every params file",

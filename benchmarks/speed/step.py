@@ -1,7 +1,7 @@
 """How fast a training step is, beside what others would train the same network with.
 
-    python -m benchmarks.step                          # five rounds of an epoch each
-    python -m benchmarks.step --rounds 3 --steps 20    # a rough look
+    python -m benchmarks step                          # five rounds of an epoch each
+    python -m benchmarks step --rounds 3 --steps 20    # a rough look
 
 The network is the three-block CNN of configs/cifar10-three-classes.yaml (289,443 parameters) with Adam
 and batches of 128, on the CPU. Each peer is a file in benchmarks/peers/ and a process of its own; they
@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import images, machine, table, targets, worker
+from benchmarks import machine, table
+from benchmarks.speed import images, targets, worker
 from stages.layers import processor
 from stages.running import errors, outputs
 
@@ -37,7 +38,7 @@ Rounds = dict[str, list[dict[str, float]]]  # by peer: loss and seconds of each 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark as the command line says it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks step", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
     parser.add_argument("--steps", type=int, help="per round, in place of an epoch's 118")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)

@@ -1,7 +1,7 @@
 """How fast data gets from its source to the training step, and in how much memory.
 
-    python -m benchmarks.data_path                          # all of it, with a training of the default
-    python -m benchmarks.data_path --only rates imports     # a part
+    python -m benchmarks data_path                          # all of it, with a training of the default
+    python -m benchmarks data_path --only rates imports     # a part
 
 Rates are those of this process; memory and times are those of the stages as `dvc repro` starts them.
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 import tensorflow as tf
 from ruamel.yaml import YAML
 
-from benchmarks import child, images, machine, runs, scratch, targets
+from benchmarks import machine, runs, scratch
+from benchmarks.speed import child, images, targets
 from stages import records
 from stages.inputs import tfrecord
 from stages.running import errors, outputs, paramfile
@@ -40,7 +41,7 @@ yaml = YAML()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark as the command line says it."""
     summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_path", description=summary)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks data_path", description=summary)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/data_path.json"))
     chosen = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """Time to accuracy: is each target's accuracy reached within its seconds of training?
 
-    python -m benchmarks.accuracy [--quick] [--seeds 0 1 2 3 4]
-    python -m benchmarks.accuracy --device gpu
+    python -m benchmarks accuracy [--quick] [--seeds 0 1 2 3 4]
+    python -m benchmarks accuracy --device gpu
 
 Seconds are those of training alone, accuracy is that of the test split. On the CPU compilation is included.
 On a GPU they count from when the images stand in its memory and the steps are compiled; what that took stands
@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import machine, runs, scratch, table, tutorials
+from benchmarks import machine, runs, scratch, table
+from benchmarks.suites import tutorials
 from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
@@ -142,7 +143,7 @@ class Outcome(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command. Exits with status 1 if a target is not met."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks accuracy", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--device", choices=SEEDS, default="cpu", help="whose targets to try")
     parser.add_argument("--seeds", nargs="+", type=int, help="values of train.seed: 5 of them, 10 on a GPU")

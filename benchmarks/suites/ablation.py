@@ -1,6 +1,6 @@
 """What each part of the fast recipe buys: the same training with one part at a time left out.
 
-    python -m benchmarks.ablation [--seeds 0 1 2]
+    python -m benchmarks ablation [--seeds 0 1 2]
 
 Ten classes of CIFAR-10, a short training; accuracy is that of a validation split of 10,000 images, since
 a choice may follow from it.
@@ -61,7 +61,7 @@ HEADERS = ["without", "validation accuracy", "points", "s/epoch", "n"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks ablation", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="values of train.seed")
     parser.add_argument("--again", action="store_true", help="train what has been trained before too")
@@ -91,7 +91,7 @@ def page(measured: Sequence[runs.Run]) -> str:
         " the same seed, and the seconds of an epoch with its validation: mean ± sd over `train.seed`. Where"
         " n is 1, some tenths of a point are that seed's chance.",
         markdown.cut(HEADERS, rows(measured)),
-        f"`python -m benchmarks.ablation` on {made['processor']}, {made['cores']} cores, in"
+        f"`python -m benchmarks ablation` on {made['processor']}, {made['cores']} cores, in"
         f" {made['precision']} but for the last row, TensorFlow {made['tensorflow']}.",
     ]
     return "\n\n".join(parts) + "\n"
