@@ -1,8 +1,8 @@
 """Run params files by the real `dvc repro`, and keep what each run gave in a JSON file."""
 
+import ast
 import hashlib
 import json
-import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,6 @@ from ruamel.yaml import YAML
 
 from benchmarks import machine, scratch
 from stages.running import errors, outputs
-
-EPOCH = re.compile(r"^epoch (\d+)/\d+: validation accuracy [\d.]+, ([\d.]+) s$", re.MULTILINE)
-PREPARED = re.compile(r"^prepared in ([\d.]+) s: ", re.MULTILINE)
-TRAINED = re.compile(r"^trained (\d+) epochs in ([\d.]+) s$", re.MULTILINE)
 
 
 class Machine(NamedTuple):
@@ -51,15 +47,6 @@ class Run(pydantic.BaseModel):
     def machine(self) -> Machine:
         """Where it took place."""
         return Machine(self.environment["processor"], self.environment["cores"])
-
-
-class Timing(NamedTuple):
-    """What a training's log says of its time."""
-
-    epochs: int
-    seconds_per_epoch: float
-    training_seconds: float
-    preparation_seconds: float
 
 
 def read(results: Path) -> list[Run]:
@@ -124,15 +111,17 @@ def measure(
         }
         if seed in earlier and not again:
             found.append(earlier[seed])
-            _add(results, earlier[seed])
+            add(results, earlier[seed])
             print(f"{_title(config, overrides, seed)}: trained before", flush=True)
             continue
         document["train"]["seed"] = seed
-        timing = _reproduce(copy, document)
-        run = _collect(copy.tree / "reports", config, overrides, seed, mark, timing, here)
+        taken, reports = _train(copy, document), copy.tree / "reports"
+        environment = {**outputs.read_json(reports / "environment.json"), **here._asdict()}
+        identity = {"config": config, "overrides": overrides, "seed": seed, "fingerprint": mark}
+        run = Run.model_validate(identity | _collect(reports) | {"environment": environment} | taken)
         if keep is not None and number == 0:
-            keep(copy.tree / "reports")
-        _add(results, run)
+            keep(reports)
+        add(results, run)
         found.append(run)
         print(
             f"{_title(config, overrides, seed)}: accuracy {run.accuracy:.4f}, {run.epochs} epochs in "
@@ -173,37 +162,41 @@ def effective(project: Path, config: str, overrides: Mapping[str, Any]) -> dict[
 
 
 def fingerprint(project: Path, document: Mapping[str, Any]) -> str:
-    """SHA-256, shortened, of what a model depends on but for its seed: the params, the commands of
-    dvc.yaml and the code they depend on, without those of evaluate: a new picture trains nothing again."""
+    """Digest what a model depends on, without its seed, as 16 hexadecimal digits of SHA-256.
+
+    It is of the params, the commands of dvc.yaml, and the code that these depend on, without what only
+    evaluate depends on: a new picture trains nothing again. Comments and docstrings do not count.
+    """
     pipeline = YAML(typ="safe").load(project / "dvc.yaml")["stages"]
     del pipeline["evaluate"]
     without_seed = {**document, "train": {**document["train"], "seed": None}}
-    commands = [stage["cmd"] for stage in pipeline.values()]
+    commands = [stage["cmd"].partition(" --timing ")[0] for stage in pipeline.values()]
     digest = hashlib.sha256(json.dumps([without_seed, commands], sort_keys=True).encode())
-    deps = {dep for stage in pipeline.values() for dep in stage["deps"] if dep.startswith("stages/")}
-    for dep in sorted(deps):
-        file = project / dep.replace("${train.model.name}", document["train"]["model"]["name"])
-        digest.update(file.read_bytes() if file.is_file() else b"")
+    deps = {_chosen(dep, document) for stage in pipeline.values() for dep in stage["deps"]}
+    places = [project / dep for dep in sorted(deps) if dep.startswith("stages/")]
+    for file in [file for place in places for file in (sorted(place.rglob("*.py")) or [place])]:
+        digest.update(_code(file) if file.is_file() else b"")
     return digest.hexdigest()[:16]
 
 
-def timing(log: str) -> Timing:
-    """Read what a training printed.
+def _chosen(dep: str, document: Mapping[str, Any]) -> str:
+    """A dependency of dvc.yaml with its template filled in."""
+    if not dep.startswith("stages/") or "${" not in dep:
+        return dep
+    head, _, rest = dep.partition("${")
+    key, _, tail = rest.partition("}")
+    return f"{head}{_at(document, key)}{tail}"
 
-    Seconds per epoch are the median over all epochs but the first, which compiles; where epochs have
-    no lines, for want of validation images, they are the mean.
 
-    Raises:
-        errors.BadInput: it does not say how long it took.
-    """
-    whole = TRAINED.search(log)
-    if whole is None:
-        raise errors.BadInput("expected `trained N epochs in S s` in the training's log, found no such line")
-    epochs, seconds = int(whole[1]), float(whole[2])
-    each = [float(found[2]) for found in EPOCH.finditer(log)]
-    per_epoch = statistics.median(each[1:] or each) if each else seconds / epochs
-    prepared = PREPARED.search(log)
-    return Timing(epochs, round(per_epoch, 2), seconds, float(prepared[1]) if prepared else 0.0)
+def _code(file: Path) -> bytes:
+    """A Python file without its comments and docstrings."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+                del body[0]
+    return ast.dump(tree).encode()
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
@@ -212,42 +205,43 @@ def spread(values: Sequence[float], digits: int = 4) -> str:
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
-def _reproduce(copy: scratch.Scratch, document: dict) -> Timing:
-    """Train in any case, forced past the run cache, and have the rest from there where it is."""
+def _train(copy: scratch.Scratch, document: dict) -> dict[str, Any]:
+    """Train in any case, forced past the run cache, and take the rest from there; the run's times."""
     copy.write_params(document)
     copy.dvc("repro", "records")
-    found = timing(copy.dvc("repro", "--force", "--single-item", "train"))
+    copy.dvc("repro", "--force", "--single-item", "train")
     copy.dvc("repro")
-    return found
+    return times(outputs.read_json(copy.timing))
 
 
-def _collect(
-    reports: Path,
-    config: str,
-    overrides: dict[str, Any],
-    seed: int,
-    mark: str,
-    timing: Timing,
-    here: Machine,
-) -> Run:
+def times(timing: Mapping[str, Any]) -> dict[str, Any]:
+    """Summarize what the train stage wrote to `--timing`, as fields of a run.
+
+    Seconds per epoch are the median over all epochs except the first, which compiles.
+    """
+    seconds = timing["epochs"]
+    return {
+        "epochs": len(seconds),
+        "seconds_per_epoch": round(statistics.median(seconds[1:] or seconds), 2),
+        "training_seconds": round(timing["training"], 2),
+        "preparation_seconds": round(timing["preparation"], 1),
+    }
+
+
+def _collect(reports: Path) -> dict[str, Any]:
+    """What the reports say of a training, as fields of a run."""
     metrics = outputs.read_json(reports / "metrics.json")
-    history = pd.read_csv(reports / "history.csv")
-    return Run(
-        config=config,
-        overrides=overrides,
-        seed=seed,
-        fingerprint=mark,
-        accuracy=metrics["accuracy"],
-        val_accuracy=float(history["val_accuracy"].max()) if "val_accuracy" in history else None,
-        metrics=metrics,
-        parameters=metrics["parameters"],
-        environment={**outputs.read_json(reports / "environment.json"), **here._asdict()},
-        **timing._asdict(),
-    )
+    accuracies = pd.read_csv(reports / "history.csv")["val_accuracy"].dropna()
+    return {
+        "accuracy": metrics["accuracy"],
+        "val_accuracy": float(accuracies.max()) if len(accuracies) else None,
+        "metrics": metrics,
+        "parameters": metrics["parameters"],
+    }
 
 
-def _add(results: Path, run: Run) -> None:
-    """Runs of another fingerprint or machine go, so that no mean mixes them."""
+def add(results: Path, run: Run) -> None:
+    """Add a run to a file of results; runs of other code or another machine go."""
     same = select(runs := read(results), run.config, run.overrides)
     kin = (run.fingerprint, run.machine)
     gone = [each for each in same if each.seed == run.seed or (each.fingerprint, each.machine) != kin]

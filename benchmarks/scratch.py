@@ -26,6 +26,7 @@ class Scratch:
 
     def __init__(self, folder: Path, device: str = "cpu"):
         self.tree, self.log, self.device = folder / "tree", folder / "log.txt", device
+        self.timing = folder / "timing.json"  # what the last training took
 
     def write_params(self, document: Mapping[str, Any]) -> None:
         """Have the pipeline run with these params."""
@@ -81,21 +82,26 @@ def copy(project: Path, folder: Path, device: str = "cpu") -> Iterator[Scratch]:
             raise errors.BadInput(
                 f"expected one benchmark at a time, found another that uses {folder}"
             ) from error
-        scratch = Scratch(folder, device)
-        shutil.rmtree(scratch.tree, ignore_errors=True)
-        checkout(project, scratch.tree)
+        shutil.rmtree(folder / "tree", ignore_errors=True)
+        scratch = checkout(project, folder, device)
         scratch.dvc("cache", "dir", "--local", str((folder / "cache").resolve()))
         # Links take no time and no room; stages replace their outputs and never write into them.
         scratch.dvc("config", "--local", "cache.type", "reflink,hardlink,copy")
         yield scratch
 
 
-def checkout(project: Path, folder: Path) -> None:
-    """Copy a working tree, without what Git ignores, into a repository of its own without commits."""
+def checkout(project: Path, folder: Path, device: str = "cpu") -> Scratch:
+    """Copy a working tree, without what Git ignores, into a repository of its own without commits, whose
+    train stage writes what it took."""
+    scratch = Scratch(folder, device)
     for name in _files(project):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(project / name, folder / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+        (scratch.tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(project / name, scratch.tree / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=scratch.tree, check=True)
+    pipeline = YAML().load(scratch.tree / "dvc.yaml")
+    pipeline["stages"]["train"]["cmd"] += f" --timing {scratch.timing.resolve()}"
+    YAML().dump(pipeline, scratch.tree / "dvc.yaml")
+    return scratch
 
 
 def _files(project: Path) -> list[str]:

@@ -21,7 +21,6 @@ def run(config="cifar10", overrides=None, seed=0, accuracy=0.7, seconds=60.0, **
         "seconds_per_epoch": seconds / 10,
         "training_seconds": seconds,
         "environment": {
-            "name": "Some CPU",
             "processor": here["processor"],
             "cores": here["cores"],
             "precision": "float32",

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from benchmarks.speed import child, data_path
 from stages import records
@@ -54,8 +55,16 @@ def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):
 
 
 def test_a_scratch_repository_is_the_working_tree_with_other_params(tmp_path):
-    data_path._checkout(tmp_path, Path("configs/digits.yaml"))
-    for name in ("dvc.yaml", "stages/train.py", ".dvc/config"):
-        assert (tmp_path / name).read_bytes() == Path(name).read_bytes()
-    assert (tmp_path / "params.yaml").read_bytes() == Path("configs/digits.yaml").read_bytes()
-    assert (tmp_path / ".git").is_dir() and not (tmp_path / ".dvc/cache").exists()
+    tree = data_path.checkout(tmp_path, Path("configs/digits.yaml")).tree
+    for name in ("stages/train.py", ".dvc/config"):
+        assert (tree / name).read_bytes() == Path(name).read_bytes()
+    assert (tree / "params.yaml").read_bytes() == Path("configs/digits.yaml").read_bytes()
+    assert (tree / ".git").is_dir() and not (tree / ".dvc/cache").exists()
+
+
+def test_training_in_a_scratch_repository_writes_what_it_took(tmp_path):
+    yaml = YAML(typ="safe")
+    copy = data_path.checkout(tmp_path, Path("configs/digits.yaml"))
+    copied, original = (yaml.load(path / "dvc.yaml")["stages"] for path in (copy.tree, Path()))
+    assert copied["train"].pop("cmd") == f"{original['train'].pop('cmd')} --timing {copy.timing}"
+    assert copied == original

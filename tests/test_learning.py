@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import images, learning, peer, step, worker
+from stages.running import errors
 
 PEERS = ["ours", "keras_tutorial", "keras_tuned"]
 if importlib.util.find_spec("torch"):
@@ -46,5 +47,5 @@ def test_accuracy_is_the_share_of_test_images_classified_right(subset):
 
 
 def test_less_than_an_epoch_is_refused():
-    with pytest.raises(SystemExit, match="expected at least one epoch"):
+    with pytest.raises(errors.BadInput, match="expected at least one epoch"):
         learning.main(["--peers", "ours", "--epochs", "0"])

@@ -199,7 +199,7 @@ def test_the_data_are_told_as_the_subset_stage_made_them():
 
 
 def test_settings_that_shape_the_model_are_listed():
-    given = trained(facts(), model={"name": "transfer", "weights": "imagenet"}, test_time_views=6)
+    given = trained(facts(), model={"name": "transfer", "weights": "imagenet"}, test_time_augmentation=6)
     card = model_card.text(given)
     settings = dict(row for row in rows(section(card, "Settings")) if len(row) == 2)
     assert settings["optimizer.learning_rate"] == "0.05"

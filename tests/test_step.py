@@ -65,22 +65,24 @@ def test_peers_take_turns_and_the_report_is_written(tmp_path, capsys):
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch")
 def test_pytorch_trains_too(tmp_path):
     images.write(tmp_path / "subset", 150)
-    (turns,) = step.take_turns(["pytorch"], tmp_path, 2).values()
+    with step.started(["pytorch"], tmp_path) as workers:
+        (turns,) = step.train(workers, 2).values()
     assert all(np.isfinite(each["loss"]) for each in turns)
 
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="torch is installed")
 def test_without_torch_the_requirements_file_is_named():
-    with pytest.raises(SystemExit, match=r"requirements-bench\.txt"):
+    with pytest.raises(errors.BadInput, match=r"requirements-bench\.txt"):
         step.main([])
 
 
 @pytest.mark.parametrize("option", ["--rounds", "--steps"])
 def test_less_than_a_step_is_refused(option):
-    with pytest.raises(SystemExit, match="expected at least one round of one step"):
+    with pytest.raises(errors.BadInput, match="expected at least one round of one step"):
         step.main(["--peers", "ours", option, "0"])
 
 
 def test_a_peer_that_ends_is_named_with_what_it_said(tmp_path):
     with pytest.raises(errors.BadInput, match=r"(?s)peer keras_tutorial: .*FileNotFoundError"):
-        step.take_turns(["keras_tutorial"], tmp_path, 1)
+        with step.started(["keras_tutorial"], tmp_path) as workers:
+            step.train(workers, 1)

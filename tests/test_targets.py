@@ -8,10 +8,10 @@ from benchmarks.speed import targets
 
 def test_columns_are_aligned_and_figures_flush_right():
     assert table.render(["what", "s"], [["train", "1.5"], ["all", "12.0"]]).splitlines() == [
-        "what      s",
-        "-----  ----",
-        "train   1.5",
-        "all    12.0",
+        "what       s",
+        "------  ----",
+        "train    1.5",
+        "all     12.0",
     ]
 
 

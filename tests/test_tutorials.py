@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from benchmarks.suites import shrink, tutorials, tutorials_page
 from stages.running import errors
 from tests import measured, sandbox
 
+HERE = machine.describe()["processor"]
 CONFIGS = {config for each in tutorials_page.TUTORIALS for config in each.configs}
 
 
@@ -63,16 +63,16 @@ def test_the_table_has_a_row_per_params_file_and_a_dash_where_nothing_ran():
     assert system(table, "cifar10-tuned")[3:6] == ["—", "—", "—"]
     cores = machine.describe()["cores"]
     assert "(n = 1 to 3)" in table
-    assert f"validation images. Some CPU, {cores} CPU cores, float32, TensorFlow 2.21.0." in table
+    assert f"validation images. {HERE}, {cores} CPU cores, float32, TensorFlow 2.21.0." in table
     assert "`cp configs/NAME.yaml params.yaml && dvc repro`" in table
 
 
 def test_several_machines_are_named_with_what_they_ran():
     elsewhere = measured.run("fashion-mnist-best")
-    elsewhere.environment["name"] = "Another CPU"
+    elsewhere.environment["processor"] = "Another CPU"
     table = tutorials_page.systems([*some_runs(), elsewhere])
     assert " images. `fashion-mnist-best`: Another CPU, " in table
-    assert "; `cifar10`, `cifar10-best`, `fashion-mnist`: Some CPU, " in table
+    assert f"; `cifar10`, `cifar10-best`, `fashion-mnist`: {HERE}, " in table
 
 
 def test_the_page_tells_what_came_of_each_params_file(tmp_path):
@@ -88,7 +88,7 @@ def test_the_sweep_over_filters_counts_the_params_files_own_runs(tmp_path):
     assert row(page, "`[16, 16]`")[1:] == ["0.9000 ± 0.0000", "76,000", "6.0 ± 0.0", "2"]
     assert row(page, "`[64, 64]`")[1:] == ["0.9200", "1,234,567", "6.0", "1"]
     assert "`[32, 32]`" not in page
-    assert tutorials_page.SWEEP in (sandbox.PROJECT / "README.md").read_text()
+    assert tutorials_page.SWEEP in (sandbox.PROJECT / tutorials.PAGE).read_text()
 
 
 def test_a_page_without_results_is_still_a_page(tmp_path):
@@ -170,20 +170,21 @@ def test_text_without_both_markers_is_refused(text):
         tutorials_page.replace(text, "new")
 
 
-def test_the_readme_is_renewed_without_training(tmp_path, monkeypatch):
+def test_the_docs_page_is_renewed_without_training(tmp_path, monkeypatch):
     shutil.copytree("configs", tmp_path / "configs")
-    shutil.copy("README.md", tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(tutorials.PAGE, tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
     measured.write(tutorials.FOLDER / "results.json", some_runs())
-    tutorials.main(["--render", "--readme"])
-    assert "0.7100 ± 0.0100" in Path("README.md").read_text()
+    tutorials.main(["--render", "--page"])
+    assert "0.7100 ± 0.0100" in tutorials.PAGE.read_text()
     assert "0.7100 ± 0.0100" in (tutorials.FOLDER / "README.md").read_text()
 
 
 def test_an_unknown_name_is_one_line(tmp_path, capsys):
     project = sandbox.create(tmp_path / "project")
     shutil.copytree("benchmarks", project.path / "benchmarks")
-    done = project.attempt("python", "-m", "benchmarks.tutorials", "cifar", "--seeds", "0")
+    done = project.attempt("python", "-m", "benchmarks", "tutorials", "cifar", "--seeds", "0")
     assert done.returncode == 1
     assert re.fullmatch(r"tutorials: error: unknown params file 'cifar';.*\n", done.stderr)
     assert not (project.path / "reports/tutorials/results.json").exists()

@@ -6,7 +6,6 @@
 Rates are those of this process; memory and times are those of the stages as `dvc repro` starts them.
 """
 
-import argparse
 import shutil
 import statistics
 import sys
@@ -18,11 +17,11 @@ from pathlib import Path
 import tensorflow as tf
 from ruamel.yaml import YAML
 
-from benchmarks import machine, runs, scratch
+from benchmarks import machine, options, scratch
 from benchmarks.speed import child, images, targets
 from stages import records
 from stages.inputs import tfrecord
-from stages.running import errors, outputs, paramfile
+from stages.running import outputs, paramfile
 from stages.sources import cache
 
 DEFAULT = Path("params.yaml")
@@ -38,22 +37,18 @@ DVC = [sys.executable, "-m", "dvc"]
 yaml = YAML()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark as the command line says it."""
-    summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks data_path", description=summary)
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    parser = options.parser("data_path", __doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/data_path.json"))
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(words)
     tf.config.set_visible_devices([], "GPU")
     measured = []
-    try:
-        for part in chosen.only:
-            print(f"measuring {part}", file=sys.stderr, flush=True)
-            with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-                measured += [each.as_json() for each in PARTS[part](Path(folder))]
-    except errors.BadInput as error:
-        sys.exit(f"data_path: error: {error}")
+    for part in chosen.only:
+        print(f"measuring {part}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            measured += [each.as_json() for each in PARTS[part](Path(folder))]
     described = machine.describe()
     outputs.write_json(chosen.output, {"machine": described, "targets": measured})
     print(f"{machine.line(described)}\n\n{targets.render(measured)}")
@@ -141,32 +136,33 @@ def _import_seconds(stage: str) -> float:
 
 def nothing_to_do(folder: Path) -> list[targets.Target]:
     """A `dvc repro` right after another."""
-    _checkout(folder, DIGITS)
-    child.run([*DVC, "repro"], folder)
-    seconds = statistics.median(child.run([*DVC, "repro"], folder).seconds for _ in range(REPEATS))
+    tree = checkout(folder, DIGITS).tree
+    child.run([*DVC, "repro"], tree)
+    seconds = statistics.median(child.run([*DVC, "repro"], tree).seconds for _ in range(REPEATS))
     return [targets.Target("dvc repro with nothing to do", seconds, "at most", 2, "s")]
 
 
 def default(folder: Path) -> list[targets.Target]:
     """The default's `dvc repro` from the user's cache: its road to the records, and how much of all of it
     is not training; not measured if the cache lacks the dataset."""
-    dataset = yaml.load(DEFAULT)["download"]["dataset"]
+    dataset = yaml.load(DEFAULT)["download"]["dataset"]["name"]
     to_records = share = None
     if (cache.folder() / dataset).is_dir():
-        _checkout(folder, DEFAULT)
-        to_records = child.run([*DVC, "repro", "records"], folder).seconds
-        rest = child.run([*DVC, "repro"], folder)
-        share = 1 - runs.timing(rest.said).training_seconds / (to_records + rest.seconds)
+        tree = checkout(folder, DEFAULT)
+        to_records = child.run([*DVC, "repro", "records"], tree.tree).seconds
+        rest = child.run([*DVC, "repro"], tree.tree).seconds
+        share = 1 - outputs.read_json(tree.timing)["training"] / (to_records + rest)
     return [
         targets.Target("download, subset and records, cached", to_records, "at most", 25, "s"),
         targets.Target("share of dvc repro that is not training, cached", share, "at most", 0.2, ""),
     ]
 
 
-def _checkout(folder: Path, params: Path) -> None:
-    """A copy of the project with a params file; data and DVC's cache start empty."""
-    scratch.checkout(scratch.PROJECT, folder)
-    shutil.copyfile(params, folder / "params.yaml")
+def checkout(folder: Path, params: Path) -> scratch.Scratch:
+    """Copy the project with a params file; data and DVC's cache start empty."""
+    copy = scratch.checkout(scratch.PROJECT, folder)
+    shutil.copyfile(params, copy.tree / "params.yaml")
+    return copy
 
 
 PARTS: dict[str, Callable[[Path], list[targets.Target]]] = {
@@ -176,6 +172,3 @@ PARTS: dict[str, Callable[[Path], list[targets.Target]]] = {
     "nothing_to_do": nothing_to_do,
     "default": default,
 }
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,6 @@ The layers' and Muon's docstrings say which way they take and why; this measures
 and the median of their times counts.
 """
 
-import argparse
 import functools
 import statistics
 import time
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import machine, table
+from benchmarks import machine, options, table
 from stages.layers import activation, convolution, processor, xla_batch_norm
 from stages.running import outputs
 from stages.training import hardware, muon
@@ -43,21 +42,19 @@ MATRICES = [(288, 128), (1152, 128), (2304, 256)]
 Ways = dict[str, Callable[[], tf.Tensor]]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark as the command line says it."""
-    summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks kernels", description=summary)
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    parser = options.parser("kernels", __doc__)
     parser.add_argument("--precision", choices=["float32", "bfloat16"])
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/kernels.json"))
-    chosen = parser.parse_args(arguments)
-    quick = hardware.select("cpu", "auto").precision.removeprefix("mixed_")
-    precision = chosen.precision or quick
+    chosen = parser.parse_args(words)
+    fast = hardware.select("cpu", "auto").precision.removeprefix("mixed_")
+    precision = chosen.precision or fast
     tf.config.experimental.enable_op_determinism()
     measured = {part: milliseconds(ways) for part, ways in _parts(tf.as_dtype(precision))}
     described = machine.describe()
-    outputs.write_json(
-        chosen.output, {"machine": described, "milliseconds": measured, "precision": precision}
-    )
+    report = {"machine": described, "milliseconds": measured, "precision": precision}
+    outputs.write_json(chosen.output, report)
     print(f"{machine.line(described)}, in {precision}\n\n{render(measured)}")
 
 
@@ -157,7 +154,3 @@ def _batch_norm(shape: Sequence[int]) -> Ways:
 
 def _normal(shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
     return tf.cast(np.random.default_rng(0).normal(size=shape), dtype)
-
-
-if __name__ == "__main__":
-    main()

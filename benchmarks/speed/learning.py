@@ -6,13 +6,11 @@ The network and the peers are those of benchmarks.step, the images CIFAR-10's ai
 birds, all 15,000 of them. Peers take turns, epoch by epoch, and are tested once, after their last.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, runs, scratch, table
+from benchmarks import machine, options, runs, scratch, table
 from benchmarks.speed import step
 from stages.running import errors, outputs
 
@@ -21,25 +19,19 @@ EPOCHS = 10  # the tutorial's
 ALL_IMAGES = {"subset.val_fraction": 0}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks learning", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    parser = options.parser("learning", __doc__)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--peers", nargs="+", choices=step.PEERS, default=step.PEERS)
-    chosen = parser.parse_args(arguments)
-    try:
-        if chosen.epochs < 1:
-            raise errors.BadInput(f"expected at least one epoch, received {chosen.epochs}")
-        step.require_torch(chosen.peers)
-        with scratch.copy(Path(), scratch.folder()) as copy:
-            copy.write_params(runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES))
-            copy.dvc("repro", "subset")
-            report = measure(
-                chosen.peers, copy.tree / "data/subset", copy.tree / "params.yaml", chosen.epochs
-            )
-    except errors.BadInput as error:
-        sys.exit(f"learning: error: {error}")
+    chosen = parser.parse_args(words)
+    if chosen.epochs < 1:
+        raise errors.BadInput(f"expected at least one epoch, received {chosen.epochs}")
+    step.require_torch(chosen.peers)
+    with scratch.copy(Path(), scratch.folder()) as copy:
+        copy.write_params(runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES))
+        copy.dvc("repro", "subset")
+        report = measure(chosen.peers, copy.tree / "data/subset", copy.tree / "params.yaml", chosen.epochs)
     outputs.write_json(RESULTS, report)
     print(render(report))
 
@@ -90,7 +82,3 @@ def render(report: dict[str, Any]) -> str:
     ]
     head = ["training", "seconds", "test accuracy", "training loss, epoch by epoch"]
     return "\n".join([machine.line(report["machine"]), "", table.render(head, rows)])
-
-
-if __name__ == "__main__":
-    main()

@@ -4,11 +4,10 @@
     python -m benchmarks step --rounds 3 --steps 20    # a rough look
 
 The network is the three-block CNN of configs/cifar10-three-classes.yaml (289,443 parameters) with Adam
-and batches of 128, on the CPU. Each peer is a file in benchmarks/peers/ and a process of its own; they
+and batches of 128, on the CPU. Each peer is a file in benchmarks/speed/peers/ and a process of its own; they
 take turns, round by round, so that a change in the machine's speed meets all of them.
 """
 
-import argparse
 import contextlib
 import importlib.util
 import shutil
@@ -20,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, table
+from benchmarks import machine, options, table
 from benchmarks.speed import images, targets, worker
 from stages.layers import processor
 from stages.running import errors, outputs
@@ -36,23 +35,28 @@ AIMS_ELSEWHERE = (1.55, 1.1)
 Rounds = dict[str, list[dict[str, float]]]  # by peer: loss and seconds of each round
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark as the command line says it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks step", description=__doc__.split("\n")[0])
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    parser = options.parser("step", __doc__)
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
-    parser.add_argument("--steps", type=int, help="per round, in place of an epoch's 118")
+    parser.add_argument("--steps", type=int, help="per round, instead of an epoch's 118")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/step.json"))
-    chosen = parser.parse_args(arguments)
-    try:
-        if chosen.rounds < 1 or (chosen.steps is not None and chosen.steps < 1):
-            raise errors.BadInput(
-                f"expected at least one round of one step, received {chosen.rounds} of {chosen.steps}"
-            )
-        require_torch(chosen.peers)
-        _compare_speed(chosen.peers, chosen.rounds, chosen.steps, chosen.output)
-    except errors.BadInput as error:
-        sys.exit(f"step: error: {error}")
+    chosen = parser.parse_args(words)
+    if chosen.rounds < 1 or (chosen.steps is not None and chosen.steps < 1):
+        raise errors.BadInput(
+            f"expected at least one round of one step, received {chosen.rounds} of {chosen.steps}"
+        )
+    require_torch(chosen.peers)
+    count = chosen.steps * BATCH_SIZE if chosen.steps else EPOCH
+    with temporary_folder(CONFIG) as folder:
+        images.write(folder / "subset", count)
+        with started(chosen.peers, folder) as workers:
+            measured = train(workers, 1 + chosen.rounds)
+    seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
+    report = {"machine": machine.describe(), **summarize(seconds, count)}
+    outputs.write_json(chosen.output, report)
+    print(render(report))
 
 
 def require_torch(peers: Sequence[str]) -> None:
@@ -68,33 +72,12 @@ def require_torch(peers: Sequence[str]) -> None:
         )
 
 
-def _compare_speed(peers: Sequence[str], rounds: int, steps: int | None, output: Path) -> None:
-    count = steps * BATCH_SIZE if steps else EPOCH
-    with temporary_folder(CONFIG) as folder:
-        images.write(folder / "subset", count)
-        measured = take_turns(peers, folder, 1 + rounds)
-    seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
-    report = {"machine": machine.describe(), **summarize(seconds, count)}
-    outputs.write_json(output, report)
-    print(render(report))
-
-
 @contextlib.contextmanager
 def temporary_folder(params: Path) -> Iterator[Path]:
     """A temporary folder with the params file in it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         shutil.copyfile(params, Path(folder) / "params.yaml")
         yield Path(folder)
-
-
-def take_turns(peers: Sequence[str], folder: Path, rounds: int) -> Rounds:
-    """Let every peer train one epoch, then every peer the next, on `folder`/subset.
-
-    Raises:
-        errors.BadInput: a process of theirs, or the records stage, ends.
-    """
-    with started(peers, folder) as workers:
-        return train(workers, rounds)
 
 
 @contextlib.contextmanager
@@ -111,7 +94,7 @@ def started(peers: Sequence[str], folder: Path) -> Iterator[list[worker.Worker]]
 
 
 def train(workers: Sequence[worker.Worker], rounds: int) -> Rounds:
-    """So many epochs of each, in turns.
+    """Train a number of epochs of each, in turns.
 
     Raises:
         errors.BadInput: a process of theirs ends.
@@ -186,7 +169,3 @@ def render(report: dict[str, Any]) -> str:
     ]
     peers = table.render(["training", "s/epoch", "range", "images/s", "times ours"], rows)
     return "\n".join([machine.line(report["machine"]), "", peers, "", targets.render(report["targets"])])
-
-
-if __name__ == "__main__":
-    main()

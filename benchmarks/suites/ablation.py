@@ -6,16 +6,14 @@ Ten classes of CIFAR-10, a short training; accuracy is that of a validation spli
 a choice may follow from it.
 """
 
-import argparse
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, runs, scratch, table
+from benchmarks import machine, options, runs, scratch, table
 from stages.reporting import markdown
-from stages.running import errors, outputs
+from stages.running import outputs
 
 RESULTS = Path("reports/benchmarks/ablation.json")
 PAGE = Path("reports/benchmarks/ablation.md")
@@ -26,7 +24,7 @@ SHORT = {
     "train.epochs": 4,
     "train.model.activation": "relu",
     "train.model.widths": [32, 64, 64],
-    "train.test_time_views": 2,
+    "train.test_time_augmentation": 2,
 }
 TRANSLATION = {"translate": {"pixels": 2}}
 # airbench94's, its rate of 11.5 for 1,024 images and its decay converted to batches of 500.
@@ -48,7 +46,7 @@ PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
     "alternation of flips": {"records.augment": [{"flip_horizontal": {"probability": 0.5}}, TRANSLATION]},
     "translation": {"records.augment": [{"alternating_flip": {}}]},
     "full rate from the first step": {"train.schedule.warmup_epochs": 1.0},
-    "other looks at test images": {"train.test_time_views": 1},
+    "other looks at test images": {"train.test_time_augmentation": 1},
     "quick moving statistics": {"train.model.batch_norm_momentum": 0.9},
     "ReLU, for SiLU": {"train.model.activation": "silu"},
     "the head's faster rate": {"train.optimizer.head_scale": 1.0},
@@ -59,24 +57,15 @@ PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
 HEADERS = ["without", "validation accuracy", "points", "s/epoch", "n"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks ablation", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="values of train.seed")
-    parser.add_argument("--again", action="store_true", help="train what has been trained before too")
-    chosen = parser.parse_args(arguments)
-    try:
-        with scratch.copy(Path(), scratch.folder()) as copy:
-            for seed in chosen.seeds:  # a whole table after each
-                for part in PARTS.values():
-                    runs.measure(copy, CONFIG, {**SHORT, **part}, [seed], RESULTS, chosen.again)
-                with outputs.file(PAGE) as partial:
-                    partial.write_text(page(runs.read(RESULTS)), encoding="utf-8")
-    except errors.BadInput as error:
-        sys.exit(f"ablation: error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"ablation: stopped; the runs that finished stand in {RESULTS}")
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    chosen = options.parser("ablation", __doc__, range(3)).parse_args(words)
+    with scratch.copy(Path(), scratch.folder()) as copy:
+        for seed in chosen.seeds:  # a whole table after each
+            for part in PARTS.values():
+                runs.measure(copy, CONFIG, {**SHORT, **part}, [seed], RESULTS, chosen.again)
+            with outputs.file(PAGE) as partial:
+                partial.write_text(page(runs.read(RESULTS)), encoding="utf-8")
     print(machine.line(machine.describe()), table.render(HEADERS, rows(runs.read(RESULTS))), sep="\n\n")
 
 
@@ -116,7 +105,3 @@ def _row(name: str, found: Sequence[runs.Run], whole: Mapping[int, float | None]
         runs.spread([run.seconds_per_epoch for run in found], 1),
         str(len(found)),
     ]
-
-
-if __name__ == "__main__":
-    main()

@@ -3,23 +3,20 @@
     python -m benchmarks accuracy [--quick] [--seeds 0 1 2 3 4]
     python -m benchmarks accuracy --device gpu
 
-Seconds are those of training alone, accuracy is that of the test split. On the CPU compilation is included.
-On a GPU they count from when the images stand in its memory and the steps are compiled; what that took stands
+Seconds are those of training only, accuracy is that of the test split. On the CPU compilation is included.
+On a GPU they count from when the images stand in its memory and the steps are compiled; what that took is
 beside them. airbench (arXiv:2404.00498) counts alike, but whitening, augmentation and the test too, which
 other stages do here or which come before.
 """
 
-import argparse
-import json
 import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import machine, runs, scratch, table
+from benchmarks import machine, options, runs, scratch, table
 from benchmarks.suites import tutorials
-from stages.running import errors, outputs
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
 GPU_RESULTS = Path("reports/benchmarks/gpu/accuracy.json")
@@ -37,7 +34,7 @@ class Target(NamedTuple):
 
     @property
     def device(self) -> str:
-        """On which it is tried."""
+        """The device on which it is tried."""
         return self.overrides.get("train.device", "cpu")
 
 
@@ -110,7 +107,7 @@ TARGETS = [
             "train.optimizer.head_scale": 9.0,
             "train.schedule.warmup_epochs": 0.0,
             "train.epochs": 4,
-            "train.test_time_views": 6,
+            "train.test_time_augmentation": 6,
         },
     ),
     # Of 10,000 validation images batches of 1,000 at this rate got 0.9361 right, the params file's 0.9362.
@@ -127,43 +124,45 @@ SEEDS = {"cpu": range(5), "gpu": range(10)}
 
 
 class Outcome(NamedTuple):
-    """What the runs for one target gave, by seed: accuracies, seconds of training and of preparation."""
+    """What the runs for one target gave."""
 
     target: Target
-    accuracies: list[float]
-    seconds: list[float]
-    preparation: Sequence[float] = ()
+    runs: list[runs.Run]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Test accuracy by seed."""
+        return [run.accuracy for run in self.runs]
+
+    @property
+    def seconds(self) -> list[float]:
+        """Seconds of training by seed."""
+        return [run.training_seconds for run in self.runs]
 
     @property
     def met(self) -> bool:
-        """Whether the means reach the accuracy in time."""
+        """True if the means reach the accuracy in time."""
         enough = statistics.fmean(self.accuracies) >= self.target.reach
         return enough and statistics.fmean(self.seconds) <= self.target.within
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command. Exits with status 1 if a target is not met."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks accuracy", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark. Exits with status 1 if a target is not met."""
+    parser = options.parser("accuracy", __doc__, range(5))
+    parser.set_defaults(seeds=None)
     parser.add_argument("--device", choices=SEEDS, default="cpu", help="whose targets to try")
-    parser.add_argument("--seeds", nargs="+", type=int, help="values of train.seed: 5 of them, 10 on a GPU")
     parser.add_argument("--quick", action="store_true", help=f"one seed, targets up to {QUICK} s")
-    parser.add_argument("--again", action="store_true", help="train what has been trained before too")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(words)
     seeds = chosen.seeds or list(SEEDS[chosen.device])
     targets = [target for target in TARGETS if target.device == chosen.device]
     results = GPU_RESULTS if chosen.device == "gpu" else RESULTS
     if chosen.quick:
         seeds, targets = seeds[:1], [target for target in targets if target.within <= QUICK]
-    try:
-        with scratch.copy(Path(), scratch.folder(), chosen.device) as copy:
-            outcomes = [
-                measure(copy, target, seeds, results, chosen.again, [tutorials.RESULTS]) for target in targets
-            ]
-    except errors.BadInput as error:
-        sys.exit(f"accuracy: error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"accuracy: stopped; the runs that finished stand in {results}")
+    with scratch.copy(Path(), scratch.folder(), chosen.device) as copy:
+        for target in targets:
+            others = [tutorials.RESULTS]
+            runs.measure(copy, target.config, target.overrides, seeds, results, chosen.again, others=others)
+    outcomes = read(results, targets)
     print(machine.line(machine.describe(chosen.device)), render(outcomes), sep="\n\n")
     for target in TARGETS:
         if target.device == chosen.device and target not in targets:
@@ -171,92 +170,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
 
 
-def measure(
-    copy: scratch.Scratch,
-    target: Target,
-    seeds: Sequence[int],
-    results: Path,
-    again: bool = False,
-    others: Sequence[Path] = (),
-) -> Outcome:
-    """Train for one target; its outcome, of these seeds and of others that this machine has trained with
-    the same code and params, goes to `results` beside the runs. What is of no target any more goes."""
-    first, *_ = runs.measure(copy, target.config, target.overrides, seeds, results, again, others=others)
-    found = runs.select(runs.read(results), target.config, first.overrides)
-    outcome = Outcome(
-        target,
-        [run.accuracy for run in found],
-        [run.training_seconds for run in found],
-        [run.preparation_seconds for run in found],
-    )
-    document = outputs.read_json(results)
-    document["machine"] = found[-1].environment
-    document["targets"] = _merged(document.get("targets", []), outcome)
-    ways = [(each.config, runs.effective(copy.tree, each.config, each.overrides)) for each in TARGETS]
-    document["runs"] = [run for run in document["runs"] if (run["config"], run["overrides"]) in ways]
-    outputs.write_json(results, document)
-    return outcome
-
-
-def read(results: Path) -> list[Outcome]:
-    """The outcomes in a file of results, in the order of TARGETS; none if there is no file.
+def read(results: Path, targets: Sequence[Target] = TARGETS) -> list[Outcome]:
+    """Read the outcomes of those targets that a file of results has runs for.
 
     Raises:
-        errors.BadInput: the file does not hold outcomes.
+        errors.BadInput: the file does not hold runs.
     """
-    if not results.is_file():
-        return []
-    try:
-        return [
-            Outcome(_target(each), each["accuracies"], each["seconds"], each.get("preparation", ()))
-            for each in json.loads(results.read_text(encoding="utf-8")).get("targets", [])
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.BadInput(
-            f"{results}: expected the outcomes of benchmarks.accuracy: {error!r}"
-        ) from error
+    measured, outcomes = runs.read(results), []
+    for target in targets if measured else ():
+        overrides = runs.effective(Path(), target.config, target.overrides)
+        if chosen := runs.select(measured, target.config, overrides):
+            outcomes.append(Outcome(target, chosen))
+    return outcomes
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """Aligned text: what was wanted and what was reached, as mean ± sd over n seeds."""
-    rows = []
-    for outcome in outcomes:
-        target, accuracies, seconds, preparation = outcome
-        how = ", ".join([target.config, *(f"{key}={value}" for key, value in target.overrides.items())])
-        rows.append(
-            [
-                target.problem,
-                f"{target.reach:.4f}",
-                runs.spread(accuracies),
-                f"{target.within:.0f}",
-                runs.spread(seconds, 1 if target.device == "cpu" else 2),
-                runs.spread(preparation, 1) if any(preparation) else "-",
-                str(len(seconds)),
-                "met" if outcome.met else "MISSED",
-                how,
-            ]
-        )
+    """Lay out what was wanted and what was reached, as mean ± sd over n seeds."""
     head = ["problem", "accuracy", "reached", "seconds", "taken", "prepared", "n", "", "how"]
-    return table.render(head, rows)
+    return table.render(head, list(map(_row, outcomes)))
 
 
-def _merged(earlier: list[dict], outcome: Outcome) -> list[dict]:
-    """This outcome among those of the other targets that still are targets, in their order."""
-    new = {
-        **outcome.target._asdict(),
-        "accuracies": outcome.accuracies,
-        "seconds": outcome.seconds,
-        "preparation": outcome.preparation,
-        "met": outcome.met,
-    }
-    kept = [new, *(each for each in earlier if _target(each) != outcome.target)]
-    return [each for target in TARGETS for each in kept if _target(each) == target]
-
-
-def _target(row: dict[str, Any]) -> Target:
-    """The target of a row of the file."""
-    return Target(**{field: row[field] for field in Target._fields})
-
-
-if __name__ == "__main__":
-    main()
+def _row(outcome: Outcome) -> list[str]:
+    target, preparation = outcome.target, [run.preparation_seconds for run in outcome.runs]
+    return [
+        target.problem,
+        f"{target.reach:.4f}",
+        runs.spread(outcome.accuracies),
+        f"{target.within:.0f}",
+        runs.spread(outcome.seconds, 1 if target.device == "cpu" else 2),
+        runs.spread(preparation, 1) if any(preparation) else "-",
+        str(len(outcome.runs)),
+        "met" if outcome.met else "MISSED",
+        ", ".join([target.config, *(f"{key}={value}" for key, value in target.overrides.items())]),
+    ]

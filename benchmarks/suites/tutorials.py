@@ -1,50 +1,41 @@
 """Run the params files of three well-known tutorials, and write what came out to reports/tutorials/.
 
-    python -m benchmarks tutorials [NAME ...] [--seeds 0 1 2] [--readme]
+    python -m benchmarks tutorials [NAME ...] [--seeds 0 1 2] [--page]
 
 A name is a file of configs/ without .yaml, or `filters`: how many of them pay off. Without names all run.
 """
 
-import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import runs, scratch
+from benchmarks import options, runs, scratch
 from benchmarks.suites import shrink, tutorials_page
-from stages.running import errors, outputs
+from stages.running import outputs
 
 FOLDER = Path("reports/tutorials")
 RESULTS = FOLDER / "results.json"
+PAGE = Path("docs/benchmarks.md")
 FILTERS = "filters"
 OTHERS = {"digits", "cifar10-large"}  # of no tutorial; the latter takes a GPU
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks tutorials", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark."""
+    parser = options.parser("tutorials", __doc__, range(3))
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="values of train.seed")
-    parser.add_argument("--again", action="store_true", help="train what has been trained before too")
     parser.add_argument("--render", action="store_true", help="train nothing, only write the texts anew")
-    parser.add_argument("--readme", action="store_true", help="renew the table in README.md as well")
-    chosen = parser.parse_args(arguments)
-    try:
-        if not chosen.render:
-            with scratch.copy(Path(), scratch.folder()) as copy:
-                for name in chosen.names or [*names(), FILTERS]:
-                    run(copy, name, chosen.seeds, FOLDER, chosen.again)
-                    write(FOLDER)
-        write(FOLDER)
-        if chosen.readme:
-            table = tutorials_page.systems(runs.read(RESULTS))
-            _write(Path("README.md"), tutorials_page.replace(Path("README.md").read_text("utf-8"), table))
-    except errors.BadInput as error:
-        sys.exit(f"tutorials: error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"tutorials: stopped; the runs that finished stand in {RESULTS}")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    chosen = parser.parse_args(words)
+    if not chosen.render:
+        with scratch.copy(Path(), scratch.folder()) as copy:
+            for name in chosen.names or [*names(), FILTERS]:
+                run(copy, name, chosen.seeds, FOLDER, chosen.again)
+                write(FOLDER)
+    write(FOLDER)
+    if chosen.page:
+        table = tutorials_page.systems(runs.read(RESULTS))
+        _write(PAGE, tutorials_page.replace(PAGE.read_text("utf-8"), table))
 
 
 def names() -> list[str]:
@@ -82,7 +73,3 @@ def write(folder: Path) -> None:
 def _write(path: Path, text: str) -> None:
     with outputs.file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -98,7 +98,7 @@ def page(measured: Sequence[runs.Run], folder: Path) -> str:
     """All of it, with the pictures that stand in `folder`, a folder for each params file."""
     parts = [
         "# Three well-known tutorials, reproduced and beaten",
-        "Written by `python -m benchmarks tutorials`; the figures of every run stand in "
+        "Written by `python -m benchmarks tutorials`; the figures of every run are in "
         "[results.json](results.json).",
         systems(measured),
         "## Every params file",
@@ -219,7 +219,7 @@ def _machines(found: Sequence[runs.Run]) -> str:
 def machine(run: runs.Run) -> str:
     """Where a run took place, in words."""
     of = run.environment
-    return f"{of['name']}, {of['cores']} CPU cores, {of['precision']}, TensorFlow {of['tensorflow']}"
+    return f"{of['processor']}, {of['cores']} CPU cores, {of['precision']}, TensorFlow {of['tensorflow']}"
 
 
 def _accuracy(measured: Sequence[runs.Run], config: str | None) -> str:

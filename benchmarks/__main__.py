@@ -1,0 +1,47 @@
+"""Run a benchmark: python -m benchmarks NAME [OPTION ...]"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.running import errors
+
+NAMES = {  # the file of each benchmark
+    "step": "speed",
+    "data_path": "speed",
+    "kernels": "speed",
+    "learning": "speed",
+    "accuracy": "suites",
+    "ablation": "suites",
+    "tutorials": "suites",
+    "picture": "suites",
+}
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the benchmark that the first word names with the others as its options, or list them all."""
+    name = words[0] if words else "--help"
+    if name in ("-h", "--help"):
+        print(f"{__doc__}\n\n" + "\n".join(f"  {each:10}{_summary(each)}" for each in NAMES))
+        return
+    try:
+        if name not in NAMES:
+            raise errors.unknown("benchmark", name, NAMES)
+        importlib.import_module(f"benchmarks.{NAMES[name]}.{name}").main(words[1:])
+    except errors.StageError as error:
+        sys.exit(f"{name}: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped; finished runs are kept")
+
+
+def _summary(name: str) -> str:
+    """The first line of a benchmark's file, which is read and not imported: TensorFlow takes seconds."""
+    first = (
+        (Path(__file__).parent / NAMES[name] / f"{name}.py").read_text(encoding="utf-8").partition("\n")[0]
+    )
+    return first.strip('"')
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
