@@ -21,7 +21,7 @@ def as_recorded(part):
     return runs.effective(Path(), ablation.CONFIG, {**ablation.SHORT, **part})
 
 
-def test_the_table_compares_each_part_with_the_whole_seed_by_seed():
+def test_the_table_compares_each_part_with_the_whole_by_seed():
     parts = {"nothing": [0.90, 0.92], "label smoothing": [0.89, 0.90], "ReLU, for SiLU": [0.91, 0.93]}
     found = [
         measured.run(ablation.CONFIG, as_recorded(ablation.PARTS[name]), seed, accuracy=value)

@@ -29,7 +29,7 @@ def outputs_and_gradient(layer):
 
 @pytest.mark.parametrize("policy", precisions.ALL)
 @pytest.mark.parametrize("name", ["silu", "gelu", "relu"])
-def test_outputs_and_gradients_are_those_of_keras_in_full_precision(name, policy):
+def test_outputs_and_gradients_are_those_of_full_precision_keras(name, policy):
     found = outputs_and_gradient(activation.Activation(name, dtype=policy))
     expected = outputs_and_gradient(keras.layers.Activation(name))
     for mine, its in zip(found, expected, strict=True):
@@ -50,7 +50,7 @@ def test_far_from_zero_values_and_gradients_stay_finite(name):
     np.testing.assert_allclose(tape.gradient(outputs, inputs), [0, 0, 1, 1], atol=bound)
 
 
-def test_a_model_of_it_takes_batches_of_any_size_and_is_saved_in_keras_layers():
+def test_a_model_takes_any_batch_size_and_is_saved_in_keras_layers():
     inputs = keras.Input((4, 3, 2))
     model = keras.Model(inputs, activation.Activation("gelu")(inputs))
     assert model.output_shape == (None, 4, 3, 2)

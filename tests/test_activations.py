@@ -16,7 +16,7 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
 
 
-def test_feature_maps_are_the_outputs_of_convolutions_and_poolings(images):
+def test_feature_maps_are_outputs_of_convolutions_and_poolings(images):
     conv, pool = L.Conv2D(5, 3, activation="relu", name="conv"), L.MaxPooling2D(name="pool")
     model = tiny.nested_model(conv, L.BatchNormalization(), pool, custom=True)
     before = model(images).numpy()
@@ -77,7 +77,7 @@ def test_layers_of_a_nested_sequential_model_are_found(images):
     assert title == "inside\n6 x 6 x 3"
 
 
-def test_a_model_that_looks_at_mirror_images_too_shows_the_image_itself(images):
+def test_a_model_of_mirror_images_too_shows_the_image_itself(images):
     pixels, network = keras.Input((8, 8, 3)), keras.Sequential([L.Conv2D(2, 3), L.GlobalMaxPooling2D()])
     both = L.Average()([network(pixels), network(keras.ops.flip(pixels, axis=2))])
     ((_, maps),) = activations.feature_maps(keras.Model(pixels, both), images, 9, 2)

@@ -39,7 +39,7 @@ def test_at_its_own_widths_it_has_airbenchs_parameters():
     assert model.get_layer(airbench.WHITENING).output.shape == (None, 31, 31, 24)
 
 
-def test_a_third_convolution_of_each_group_adds_to_what_the_second_starts_from():
+def test_a_third_convolution_adds_to_what_the_second_starts_from():
     options = OPTIONS.model_copy(update={"widths": [8, 6], "depth": 3})
     model = airbench.build((8, 8, 3), 2, options)
     shallow = airbench.build((8, 8, 3), 2, options.model_copy(update={"depth": 2}))
@@ -88,7 +88,7 @@ def test_whitening_needs_the_memory_of_one_images_patches():
     assert peak < 5 * 63 * 63 * 12 * 8  # bytes; a copy or two of them
 
 
-def test_initialize_fixes_the_first_layer_and_passes_the_input_on():
+def test_initialize_fixes_the_first_layer_and_passes_inputs_on():
     model = airbench.build((8, 8, 3), 2, OPTIONS.model_copy(update={"widths": [32, 16]}))
     airbench.initialize(model, [images()], OPTIONS)
     first, *others = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]

@@ -33,7 +33,7 @@ def test_a_freed_block_is_used_again_without_new_pages():
     assert few < many / 10
 
 
-def test_another_c_library_is_left_alone(monkeypatch):
+def test_another_c_library_is_not_called(monkeypatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)  # to call it would raise
     allocator.keep_freed_memory()

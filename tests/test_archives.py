@@ -133,7 +133,7 @@ def test_a_truncated_gz_file_is_refused(tmp_path):
         list(archives.members(tmp_path / "images.bin.gz"))
 
 
-def test_a_debian_package_without_the_means_to_unpack_it_is_refused(tmp_path, monkeypatch):
+def test_a_debian_package_is_refused_without_dpkg_deb(tmp_path, monkeypatch):
     (tmp_path / "data.deb").write_bytes(b"!<arch>\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(errors.BadInput, match="unpacking it needs the program dpkg-deb"):

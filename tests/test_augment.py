@@ -68,7 +68,7 @@ def assert_nearest_pixels(found, expected):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", augment.OPERATIONS)
-def test_an_operation_keeps_shape_and_dtype_and_is_the_same_inside_a_map(name, channels):
+def test_an_operation_keeps_shape_and_dtype_and_is_same_in_a_map(name, channels):
     operations = augment.parse([{name: STRONG[name]}])
     images = random_images(16, 9, 7, channels)
     draws = random_draws.uniform(0, 0, np.arange(16), operations[0].draws)
@@ -99,13 +99,13 @@ def test_without_strength_an_operation_is_the_identity(name, images, draw):
 
 @pytest.mark.parametrize("name", augment.OPERATIONS)
 @pytest.mark.parametrize("draw", [0.0, LARGEST_DRAW])
-def test_the_least_and_the_largest_draw_work_on_images_of_one_pixel(name, draw):
+def test_the_least_and_largest_draws_work_on_images_of_one_pixel(name, draw):
     images = random_images(2, 1, 1, 3)
     draws = np.full((2, augment.OPERATIONS[name].draws), draw)
     assert run(name, STRONG[name], images, draws).shape == images.shape
 
 
-def test_alternating_flips_show_both_sides_of_every_image_in_each_pair_of_views():
+def test_alternating_flips_show_both_sides_in_each_pair_of_views():
     operations = augment.parse([{"translate": {"pixels": 0}}, {"alternating_flip": {}}])
     images, places = random_images(60, 4, 6, 3), np.arange(100, 160)
 
@@ -123,7 +123,7 @@ def test_alternating_flips_show_both_sides_of_every_image_in_each_pair_of_views(
         np.testing.assert_array_equal(view(number), expected)
 
 
-def test_other_operations_draw_anew_for_every_view_beside_alternating_ones():
+def test_an_alternating_flip_does_not_change_other_draws():
     alone = augment.parse([{"translate": {"pixels": 2}}])
     both = augment.parse([{"translate": {"pixels": 2}}, {"alternating_flip": {}}])
     for view in (0, 1, 7):
@@ -140,7 +140,7 @@ def test_a_flip_of_probability_1_mirrors(name, axis, images):
     np.testing.assert_array_equal(run(name, {"probability": 1.0}, images, draws), np.flip(images, axis))
 
 
-def test_a_flip_mirrors_the_images_whose_draw_is_below_the_probability():
+def test_a_flip_mirrors_images_whose_draw_is_below_probability():
     images = random_images(4, 3, 3, 1)
     flipped = run("flip_horizontal", {"probability": 0.5}, images, [[0.9], [0.1], [0.5], [0.4]])
     expected = [images[0], images[1][:, ::-1], images[2], images[3][:, ::-1]]
@@ -177,7 +177,7 @@ def test_every_shift_of_translate_is_as_likely_as_any_other(choices):
 
 @few
 @given(images=images_of_any_shape, size=st.integers(0, 12), row=a_draw, column=a_draw)
-def test_cutout_paints_exactly_the_square_around_the_drawn_centre(images, size, row, column):
+def test_cutout_paints_exactly_the_square_around_the_draw(images, size, row, column):
     expected = images.copy()
     height, width = images.shape[1:3]
     for y in range(height):
@@ -205,7 +205,7 @@ def test_rotate_turns_oblong_images_about_their_centre():
     np.testing.assert_array_equal(run("rotate", {"degrees": 180.0}, images, [[0.0]]), images[:, ::-1, ::-1])
 
 
-def test_rotate_by_45_degrees_turns_a_line_into_a_diagonal_and_interpolates():
+def test_rotating_a_line_by_45_degrees_interpolates_a_diagonal():
     images = np.zeros((1, 9, 9, 1), np.uint8)
     images[:, 4] = 200
     beside = round(200 * (1 - np.sqrt(0.5)))
@@ -223,7 +223,7 @@ def test_brightness_adds_the_same_to_every_pixel(images, amount, draw):
 
 @few
 @given(images=images_of_any_shape, amount=st.floats(0, 1), draw=a_draw)
-def test_contrast_scales_the_distance_from_the_mean_of_image_and_channel(images, amount, draw):
+def test_contrast_scales_distances_from_image_and_channel_means(images, amount, draw):
     found = run("contrast", {"amount": amount}, images, [[draw]] * len(images))
     mean = images.mean(axis=(1, 2), keepdims=True)
     assert_nearest_pixels(found, mean + (images - mean) * (1 + (2 * draw - 1) * amount))
@@ -266,7 +266,7 @@ def test_each_operation_has_its_own_columns_of_the_draws():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_no_operations_leave_the_images_alone():
+def test_no_operations_leave_the_images_unchanged():
     images = random_images(3, 2, 2, 1)
     np.testing.assert_array_equal(augment.apply([], tf.constant(images), tf.zeros([3, 0])), images)
 

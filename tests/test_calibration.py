@@ -41,7 +41,7 @@ def test_full_confidence_falls_into_the_last_bin():
     assert error(np.array([1, 0]), sure_and_nearly, 10) == pytest.approx((1.95 - 1) / 2)
 
 
-def test_sure_and_right_predictions_are_calibrated_and_sure_and_wrong_ones_are_not():
+def test_sure_predictions_are_calibrated_only_if_right():
     assert error(ACTUAL, one_hot(ACTUAL), 15) == 0
     assert error(ACTUAL, one_hot((ACTUAL + 1) % 3), 15) == 1
     assert calibration.error_by_chance(calibration.bins(ACTUAL, one_hot(ACTUAL), 15)) == 0

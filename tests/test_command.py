@@ -66,7 +66,7 @@ def test_bad_input_ends_with_one_message(arguments):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_ends_with_a_message_and_nothing_half_written(arguments, tmp_path, number):
+def test_a_full_disk_is_reported_and_leaves_nothing_half_written(arguments, tmp_path, number):
     def subset(params: Params, target: Path) -> None:
         with outputs.folder(target) as partial:
             (partial / "first").write_text("whole")
@@ -109,7 +109,7 @@ def test_a_defect_keeps_its_traceback(arguments, defect):
         command.run(subset, Params)
 
 
-def test_a_real_stage_with_bad_params_says_all_that_is_wrong_and_writes_nothing(tmp_path):
+def test_bad_params_are_all_named_by_a_stage_that_writes_nothing(tmp_path):
     (tmp_path / "params.yaml").write_text(
         "subset: {clases: all, image_size: [8], limit_per_class: 0, val_fraction: 1.5,"
         " test_fraction: null, seed: 0}\n"

@@ -32,7 +32,7 @@ def test_a_pooling_is_that_of_keras(shape):
     np.testing.assert_array_equal(convolution.max_pool(pixels), expected[0, :, :, 0])
 
 
-def test_each_filter_answers_to_lines_of_its_own_direction_alone():
+def test_each_filter_answers_only_to_lines_of_its_own_direction():
     upright = np.tile([0.0, 0, 255, 0, 0, 0], (6, 1))
     vertical, horizontal = convolution.FILTERS.values()
     for lines, own, other in ((upright, vertical, horizontal), (upright.T, horizontal, vertical)):
@@ -41,13 +41,13 @@ def test_each_filter_answers_to_lines_of_its_own_direction_alone():
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 200), (3, 76), (4, 50)])
-def test_a_grey_image_is_the_luma_of_three_channels_and_the_mean_of_others(channels, expected):
+def test_grey_is_the_luma_of_three_channels_and_the_mean_of_others(channels, expected):
     pixels = np.zeros((4, 4, channels), np.uint8)
     pixels[..., 0] = 255 if channels == 3 else 200  # 0.299 of red
     assert np.all(convolution.grey(pixels) == expected)
 
 
-def test_the_steps_stand_side_by_side_with_their_sizes():
+def test_the_steps_are_side_by_side_with_their_sizes():
     figure = convolution.figure(image(28, 28, 1), "an $ant")
     assert [axes.get_title() for axes in figure.axes] == [
         "an \\$ant, in grey\n28 x 28",

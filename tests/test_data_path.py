@@ -54,7 +54,7 @@ def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):
         child.run([sys.executable, "-c", "import sys; print('no such luck'); sys.exit(3)"], tmp_path)
 
 
-def test_a_scratch_repository_is_the_working_tree_with_other_params(tmp_path):
+def test_a_scratch_repository_is_a_copy_with_other_params(tmp_path):
     tree = data_path.checkout(tmp_path, Path("configs/digits.yaml")).tree
     for name in ("stages/train.py", ".dvc/config"):
         assert (tree / name).read_bytes() == Path(name).read_bytes()

@@ -115,7 +115,7 @@ def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
         np.testing.assert_allclose(its, mine, rtol=DIFFERENCE, atol=DIFFERENCE)
 
 
-def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validated(records, tmp_path):
+def test_the_fast_recipe_on_two_replicas_learns_and_keeps_its_best(records, tmp_path):
     # 24 images in batches of 7: the replicas' shares differ.
     folder = on_two_replicas(records, tmp_path, model=AIRBENCH, optimizer=MUON, epochs=4, batch_size=7)
     history = training.history(folder)
@@ -125,7 +125,7 @@ def test_the_fast_recipe_learns_on_two_replicas_and_its_model_is_the_one_validat
     assert val_loss(records, folder) == pytest.approx(history["val_loss"][best], rel=DIFFERENCE)
 
 
-def test_a_last_batch_that_leaves_a_replica_without_an_image_is_refused(records, tmp_path):
+def test_a_last_batch_without_an_image_per_replica_is_refused(records, tmp_path):
     ended = run(TRAIN, records, tmp_path, json.dumps(training.PARAMS | {"batch_size": 23}))
     assert "each of 2 replicas, received 1 of 24 images in batches of 23" in ended.stderr
     assert not list(tmp_path.iterdir())

@@ -109,7 +109,7 @@ def test_the_same_params_write_the_same_bytes(tmp_path):
     assert run(tmp_path / "one", "digits") == run(tmp_path / "two", "digits")
 
 
-def test_the_raw_folder_holds_the_published_files_and_their_checksums(published, tmp_path):
+def test_the_raw_folder_holds_published_files_and_checksums(published, tmp_path):
     assert run(tmp_path / "out", archive=published) == content(published)
 
 
@@ -191,7 +191,7 @@ def test_every_failed_route_is_named_with_its_reason(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_checksum_is_refused_and_touches_neither_raw_nor_cache(published, fetch_cache, tmp_path):
+def test_a_wrong_checksum_is_refused_and_changes_no_raw_or_cache(published, fetch_cache, tmp_path):
     before = run(tmp_path / "out", archive=published)
     cached = content(fetch_cache)
     batch = published / "data_batch_4.bin"
@@ -215,14 +215,14 @@ def test_a_mirror_with_other_content_is_refused(
     assert os.listdir(fetch_cache) == []
 
 
-def test_an_archive_that_lacks_files_is_refused_with_what_it_lacks(published, tmp_path):
+def test_an_archive_that_lacks_files_is_refused_with_their_names(published, tmp_path):
     (published / "test_batch.bin").unlink()
     said = refusal(tmp_path / "out", archive=published)
     assert said.startswith(f"{published}: expected the files data_batch_1.bin, ")
     assert said.endswith("; lacking test_batch.bin")
 
 
-def test_the_python_version_of_cifar10_is_refused_with_what_is_expected(tmp_path):
+def test_the_python_version_of_cifar10_is_refused(tmp_path):
     for name in ("data_batch_1", "test_batch", "batches.meta"):
         (tmp_path / "python" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "python" / name).write_bytes(b"\x80\x02}q\x01(U\x0bbatch_label")
@@ -235,7 +235,7 @@ def test_an_archive_that_is_not_there_is_refused(tmp_path):
     assert "give an absolute path, or `git add` it" in said
 
 
-def test_a_relative_archive_that_is_not_there_is_named_with_its_place(tmp_path, monkeypatch):
+def test_a_relative_archive_that_is_missing_is_named_with_its_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert f"at {tmp_path}/mine.zip, found nothing" in refusal(tmp_path / "out", archive="mine.zip")
 
@@ -270,7 +270,7 @@ def test_without_a_home_the_cache_asks_for_a_place(tmp_path, monkeypatch):
     assert "expected a home folder" in said and "set IMAGE_PIPELINE_CACHE" in said
 
 
-def test_an_archive_alone_in_the_folder_is_opened(published, tmp_path):
+def test_the_only_archive_in_the_folder_is_opened(published, tmp_path):
     (tmp_path / "place").mkdir()
     (tmp_path / "place/.gitignore").touch()
     shutil.make_archive(str(tmp_path / "place/mine"), "gztar", published)
@@ -343,7 +343,7 @@ def test_a_tfds_archive_that_names_code_is_refused(pets, tmp_path):
     assert said == f"{folder}: expected only features of TFDS itself, found mydata.evil.X"
 
 
-def test_a_tfds_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
+def test_a_tfds_dataset_without_labels_is_refused_before_fetching(tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "probe", lambda url: pytest.fail(f"asked for {url}"))
     assert "expected features 'image' and 'label'" in refusal(tmp_path / "out", dataset="tfds:coco")
 

@@ -21,7 +21,7 @@ def splitmix64(state):
 
 
 @given(seeds, views, indices, st.integers(1, 4))
-def test_an_image_has_its_own_numbers_whatever_the_others_and_their_order(seed, view, images, columns):
+def test_the_numbers_of_an_image_do_not_depend_on_the_others(seed, view, images, columns):
     together = draws.uniform(seed, view, images, columns)
     alone = [draws.uniform(seed, view, images[i : i + 1], columns)[0] for i in range(len(images))]
     assert together.shape == (len(images), columns)
@@ -29,7 +29,7 @@ def test_an_image_has_its_own_numbers_whatever_the_others_and_their_order(seed, 
 
 
 @given(seeds, views, indices, st.integers(1, 4))
-def test_further_columns_leave_the_first_ones_alone(seed, view, images, columns):
+def test_further_columns_leave_the_first_ones_unchanged(seed, view, images, columns):
     wide = draws.uniform(seed, view, images, columns + 2)
     np.testing.assert_array_equal(draws.uniform(seed, view, images, columns), wide[:, :columns])
 
@@ -59,7 +59,7 @@ def test_draws_are_the_hash_they_are_said_to_be_on_every_machine():
     ],
     ids=["seed", "view", "column", "neighbour"],
 )
-def test_another_seed_view_column_or_image_gives_unrelated_numbers(other):
+def test_another_seed_view_column_or_image_is_unrelated(other):
     numbers = draws.uniform(0, 0, np.arange(1000), 2)[:, 0]
     assert np.mean(numbers == other) < 0.01
     assert abs(np.corrcoef(numbers, other)[0, 1]) < 0.1

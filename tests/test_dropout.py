@@ -56,7 +56,7 @@ def test_nothing_is_dropped_outside_training_or_without_a_rate(rate, training):
     np.testing.assert_array_equal(dropout.Dropout(rate)(ONES, training=training), ONES)
 
 
-def test_a_noise_shape_and_a_rate_that_a_byte_cannot_hold_are_left_to_keras():
+def test_noise_shapes_and_rates_beyond_a_byte_are_left_to_keras():
     whole_rows = np.asarray(dropout.Dropout(0.5, noise_shape=(50, 1, 1), seed=1)(ONES, training=True))
     assert (whole_rows == whole_rows[:, :1, :1]).all()
     assert np.asarray(dropout.Dropout(0.9999, seed=1)(ONES, training=True)).mean() < 1.5

@@ -77,7 +77,7 @@ def test_forcing_a_run_gives_the_same_bytes(repository):
     assert before.keys() == after.keys()
 
 
-def test_an_experiment_on_the_model_reruns_training_and_evaluation_only(repository):
+def test_another_train_seed_reruns_only_training_and_evaluation(repository):
     assert repository.stages_run("dvc", "exp", "run", "-S", "train.seed=1") == ["train", "evaluate"]
 
 
@@ -96,7 +96,7 @@ def test_other_classes_rerun_the_subset_and_what_follows(repository):
     assert list(per_class) == ["three", "eight"]
 
 
-def test_another_source_of_the_same_bytes_reruns_the_download_and_stops(repository):
+def test_another_source_of_the_same_bytes_reruns_only_the_download(repository):
     repository.set("download.source", "origin")
     assert repository.stages_run("dvc", "repro") == ["download"]
 

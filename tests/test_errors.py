@@ -9,7 +9,7 @@ def test_a_bad_input_is_a_value_error():
     assert issubclass(errors.BadInput, ValueError)
 
 
-def test_an_unknown_name_is_shown_with_the_choices_and_the_near_one():
+def test_an_unknown_name_is_shown_with_choices_and_the_near_one():
     message = str(errors.unknown("class", "airplan", ["bird", "airplane"]))
     assert message == "unknown class 'airplan'; expected one of: bird, airplane. Did you mean 'airplane'?"
 

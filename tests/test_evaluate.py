@@ -122,7 +122,7 @@ def test_a_right_model_is_right_about_every_image(reports):
     assert [(name, numbers["support"]) for name, numbers in by_class.items()] == [("dark", 5), ("light", 5)]
 
 
-def test_a_model_that_says_the_same_of_every_image_is_right_half_of_the_time(reports_of_dark):
+def test_a_model_that_always_says_the_same_is_right_half_the_time(reports_of_dark):
     found = outputs.read_json(reports_of_dark / "metrics.json")
     assert found["accuracy"] == 0.5
     by_class = outputs.read_json(reports_of_dark / "per_class.json")
@@ -132,7 +132,7 @@ def test_a_model_that_says_the_same_of_every_image_is_right_half_of_the_time(rep
     assert found["calibration_error"] == pytest.approx(share - 0.5, abs=1e-4)
 
 
-def test_every_prediction_is_listed_with_the_published_position_of_its_image(records, reports_of_dark):
+def test_every_prediction_is_listed_with_its_published_position(records, reports_of_dark):
     table = pd.read_csv(reports_of_dark / "predictions.csv")
     ((_, labels, positions),) = tfrecord.Split(records).batches(COUNT)
     assert table.columns.tolist() == ["index", "actual", "predicted", "probability"]
@@ -195,7 +195,7 @@ def test_a_convolutional_network_is_judged_and_drawn_alike_twice(records, histor
         assert (once / name).read_bytes() != (reports / name).read_bytes()
 
 
-def test_more_channels_change_the_feature_maps_alone(records, history, tmp_path):
+def test_more_channels_change_only_the_feature_maps(records, history, tmp_path):
     model = convolutional(tmp_path / "model")
     changes = {"feature_maps": {"classes": 2, "images": 2, "channels": 1}}
     two = tiny.digests(run(model, records, history, tmp_path / "two"))
@@ -231,7 +231,7 @@ def test_the_card_says_what_the_metrics_say(reports_of_dark):
     assert "| `light` taken for `dark` | 5 | 100.00 % (56.55 to 100.00) |" in card
 
 
-def test_the_card_links_only_to_what_stands_beside_it(reports):
+def test_the_card_links_only_to_what_is_beside_it(reports):
     links = set(re.findall(r"\]\(([^):]+)\)", (reports / "model_card.md").read_text()))
     assert {"confusion_matrix.png", "reliability.png", "learning_curves.png"} < links <= REPORTS
 
@@ -291,7 +291,7 @@ def test_empty_columns_of_validation_are_as_good_as_none(records, history, repor
     assert tiny.digests(found) == tiny.digests(reports)
 
 
-def test_an_accuracy_below_the_floor_is_bad_input_after_the_reports_are_written(
+def test_too_low_an_accuracy_is_refused_after_reports_are_written(
     records, history, reports_of_dark, tmp_path
 ):
     with pytest.raises(errors.BelowFloor, match=r"evaluate\.min_accuracy = 0\.9, received 0\.5"):

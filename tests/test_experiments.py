@@ -62,7 +62,7 @@ def rows(repository):
     return {row["Experiment"] or row["rev"]: row for row in table}
 
 
-def test_a_sweep_tries_every_value_and_leaves_the_workspace_alone(sweep):
+def test_a_sweep_tries_every_value_in_an_unchanged_workspace(sweep):
     table = rows(sweep)
     epochs = {name: table[name]["train.epochs"] for name in ("sweep-1", "sweep-2")}
     assert epochs == {"sweep-1": "1", "sweep-2": "2"}
@@ -121,7 +121,7 @@ def test_a_colleague_gets_the_data_and_runs_nothing(colleague, first_run):
     assert colleague.digests() == first_run[0].digests()
 
 
-def test_a_colleague_gets_the_model_alone(colleague):
+def test_a_colleague_gets_only_the_model(colleague):
     colleague.run("dvc", "pull", "train")
     assert (colleague.path / "data/model/model.keras").exists()
     assert not (colleague.path / "data/records").exists()

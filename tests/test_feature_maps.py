@@ -38,7 +38,7 @@ def test_a_row_holds_the_image_every_layer_and_the_probabilities():
         np.testing.assert_array_equal(shown(row[0]), image)
 
 
-def test_maps_stand_in_a_grid_on_one_scale_per_channel_for_all_images():
+def test_maps_are_in_a_grid_on_one_scale_per_channel():
     axes = grid([("conv", MAPS)])
     low, high = MAPS.min(axis=(0, 1, 2)), MAPS.max(axis=(0, 1, 2))
     expected = (MAPS - low) / (high - low)
@@ -49,7 +49,7 @@ def test_maps_stand_in_a_grid_on_one_scale_per_channel_for_all_images():
         np.testing.assert_allclose(picture[34:, :32], expected[row, ..., 2], rtol=1e-5)
 
 
-def test_units_stand_in_strips_of_32():
+def test_units_are_in_strips_of_32():
     axes = grid([("dense", UNITS)])
     expected = (UNITS - UNITS.min()) / (UNITS.max() - UNITS.min())
     for row in range(2):

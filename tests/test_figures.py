@@ -37,7 +37,7 @@ def ticks(axis):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_training_images_stand_in_labelled_rows_under_their_class_names(tmp_path, channels):
+def test_training_images_are_in_labelled_rows_under_class_names(tmp_path, channels):
     plain, turned = random_images(4, channels), random_images(4, channels)[:, ::-1]
     figure = training_images.figure({"plain": plain, "view 0": turned}, LABELS, ABC)
     canvas.save(figure, tmp_path / "figure.png")
@@ -75,7 +75,7 @@ def test_grey_images_span_black_to_white_whatever_their_range():
     assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
 
 
-def test_a_confusion_matrix_shows_counts_and_the_shares_of_each_actual_class():
+def test_a_confusion_matrix_shows_counts_and_actual_class_shares():
     counts, shares = confusion_matrix.figure(np.array([[3, 1], [0, 2]]), ["ant", "bee"]).axes
     assert [text.get_text() for text in counts.texts] == ["3", "1", "0", "2"]
     assert [text.get_text() for text in shares.texts] == ["0.75", "0.25", "0.00", "1.00"]
@@ -247,7 +247,7 @@ def test_predictions_are_green_where_right_and_red_where_wrong(channels):
 
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
-def test_a_grid_of_predictions_shows_every_image_and_leaves_the_rest_blank(count):
+def test_a_prediction_grid_shows_every_image_and_blanks_the_rest(count):
     figure = examples.figure(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
     filled = [axes for axes in figure.axes if axes.get_images()]
     blank = [axes for axes in figure.axes if not axes.get_images()]
@@ -275,7 +275,7 @@ def make_figures():
     ]
 
 
-def test_equal_figures_are_equal_files_without_the_version_of_matplotlib(tmp_path):
+def test_equal_figures_are_equal_files_that_name_no_matplotlib(tmp_path):
     for figure, again in zip(make_figures(), make_figures(), strict=True):
         canvas.save(figure, tmp_path / "figure.png")
         canvas.save(again, tmp_path / "again.png")

@@ -36,7 +36,7 @@ def test_a_fresh_clone_passes(clone):
     assert clone.run("git", "status", "--porcelain") == ""
 
 
-def test_the_stages_of_a_changed_parameter_and_a_changed_line_of_code_are_named(clone):
+def test_stages_of_a_changed_parameter_or_line_of_code_are_named(clone):
     clone.use_this_environment()
     clone.set("train.epochs", 7)
     add_a_line(clone.path / "stages/evaluate.py")
@@ -46,7 +46,7 @@ def test_the_stages_of_a_changed_parameter_and_a_changed_line_of_code_are_named(
     assert "dvc repro" in done.stderr
 
 
-def test_a_line_in_a_part_makes_every_stage_that_imports_it_stale(clone):
+def test_a_changed_part_makes_every_stage_that_imports_it_stale(clone):
     add_a_line(clone.path / "stages/figures/canvas.py")
     changed = ["stages/figures"]
     assert stale(clone.path) == {"records": changed, "evaluate": changed}

@@ -16,7 +16,7 @@ def first_kernels(model):
     return found
 
 
-def test_the_first_filters_are_the_kernels_of_the_first_convolution():
+def test_first_filters_are_the_kernels_of_the_first_convolution():
     first = L.Conv2D(5, (3, 2), name="first")
     found = first_kernels(tiny.nested_model(first, L.Conv2D(4, 3)))
     assert (found.layer, found.values.shape) == ("first", (5, 3, 2, 3))

@@ -65,7 +65,7 @@ def test_training_and_validation_are_drawn_by_epoch():
     assert [axes.get_ylabel() for axes in (loss, accuracy)] == ["loss", "accuracy"]
 
 
-def test_the_crossing_and_its_numbers_are_shown_where_there_is_one():
+def test_only_curves_that_cross_show_a_crossing_and_its_numbers():
     loss, accuracy = learning_curves.figure(HISTORY).axes
     (crossing,) = [numbers for label, numbers in lines(loss).items() if "cross" in label]
     assert crossing[0] == pytest.approx([2 + 0.5 / 1.2] * 2)
@@ -91,7 +91,7 @@ def test_one_legend_names_every_kind_of_line_once():
     ]
 
 
-def test_precision_and_recall_are_drawn_where_there_are_such_columns():
+def test_precision_and_recall_are_drawn_if_there_are_columns():
     titles = [axes.get_title().split("\n")[0] for axes in learning_curves.figure(MORE).axes]
     assert titles == ["Loss", "Accuracy", "Precision above half", "Recall above half"]
     less = MORE.drop(columns=["above_half_precision", "val_above_half_precision"])
@@ -99,7 +99,7 @@ def test_precision_and_recall_are_drawn_where_there_are_such_columns():
     assert recall.get_title().startswith("Recall") and not blank.axison
 
 
-def test_without_validation_training_stands_alone():
+def test_without_validation_only_training_is_drawn():
     for axes in learning_curves.figure(HISTORY.drop(columns=["val_loss", "val_accuracy"])).axes:
         assert list(lines(axes)) == ["training"] and "\n" not in axes.get_title()
 

@@ -77,7 +77,7 @@ def test_each_epoch_is_asked_for_by_its_number_from_0():
     assert asked == [0, 1, 2]
 
 
-def test_losses_and_accuracies_are_means_over_images_whatever_the_batches():
+def test_losses_and_accuracies_are_means_over_images_not_batches():
     uneven = list(batches())
     labels = tf.constant([1] * 5, tf.int32)
     uneven.append((tf.zeros([5, 2, 2, 1], tf.uint8), labels, labels))
@@ -113,13 +113,13 @@ def test_a_network_that_is_never_certain_has_precision_0():
 
 
 @pytest.mark.parametrize(("l1", "l2", "expected"), [(0.5, 0.0, 5.0), (0.0, 0.5, 15.0), (0.5, 0.5, 20.0)])
-def test_a_penalty_counts_kernels_alone(l1, l2, expected):
+def test_a_penalty_counts_only_kernels(l1, l2, expected):
     kernel, bias = keras.Variable([[1.0, -2.0], [-3.0, 4.0]]), keras.Variable([100.0, 100.0])
     assert float(loop.Penalty(l1, l2)([kernel, bias])) == expected
 
 
 @pytest.mark.parametrize("penalty", [{"l1": 0.5}, {"l2": 0.5}])
-def test_a_penalty_shrinks_kernels_and_is_not_part_of_the_loss_shown(penalty):
+def test_a_penalty_shrinks_kernels_and_is_not_in_the_loss_shown(penalty):
     plain, penalized = trainer(), trainer(**penalty)
     kernel = np.array([[-2.0, 2.0]] * 4)
     for each in (plain, penalized):
@@ -131,7 +131,7 @@ def test_a_penalty_shrinks_kernels_and_is_not_part_of_the_loss_shown(penalty):
     assert norms[1] < norms[0] - 0.1
 
 
-def test_only_the_variables_of_a_trainer_are_trained_and_each_epoch_has_its_own():
+def test_each_epoch_trains_only_the_variables_of_its_trainer():
     both = trainer()
     kernel, bias = both.network.trainable_variables
     penalty = loop.Penalty(0.0, 0.0)
@@ -168,7 +168,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
     assert best.test(batches())["val_accuracy"] == 1.0
 
 
-def test_of_equally_accurate_epochs_the_one_with_the_least_loss_is_kept():
+def test_of_equally_accurate_epochs_the_least_loss_one_is_kept():
     one = trainer()
     history = fit(one, epochs=4, train=worse_from(3))
     assert [row["val_accuracy"] for row in history[:3]] == [1.0] * 3
@@ -205,7 +205,7 @@ def test_an_epoch_of_another_number_of_images_is_bad_input():
         loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, None)
 
 
-def test_training_stops_after_epochs_of_patience_without_a_better_accuracy(capsys):
+def test_training_stops_after_patience_without_better_accuracy(capsys):
     history = fit(trainer(), epochs=20, train=worse_from(1), patience=3)
     assert len(history) == 4
     assert "stopping: no better validation accuracy for 3 epochs" in capsys.readouterr().out
@@ -243,7 +243,7 @@ def test_progress_is_reported(capsys):
     assert "epoch 1/2: 32" in captured.err
 
 
-def test_a_last_step_that_ruins_the_weights_is_bad_input_without_validation_too():
+def test_without_validation_a_step_that_ruins_weights_is_refused():
     one_batch = list(batches())[:1]
     with pytest.raises(errors.Diverged, match="finite weights"):
         fit(

@@ -50,7 +50,7 @@ def test_a_model_gives_as_many_logits_as_classes(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_saved_model_is_loaded_without_this_project_and_gives_the_same(tmp_path, name):
+def test_a_model_loaded_without_this_project_gives_the_same(tmp_path, name):
     model = build(name)
     stock_layers.with_stock_layers(model).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -88,7 +88,7 @@ def test_images_that_are_too_small_are_bad_input(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_option_is_bad_input_that_lists_the_known_ones(name):
+def test_an_unknown_option_is_bad_input_that_lists_known_ones(name):
     with pytest.raises(errors.BadInput, match="unknown key 'no_such_option'; expected one of: "):
         architecture.Architecture({"name": name, **OPTIONS[name], "no_such_option": 1})
 
@@ -112,7 +112,7 @@ def test_the_dense_network_has_the_parameters_it_says():
     ]
 
 
-def test_the_dense_network_without_hidden_layers_is_softmax_regression():
+def test_dense_without_hidden_layers_is_softmax_regression():
     model = dense.build((28, 28, 1), 10, dense.Options(units=[], dropout=0.2))
     assert model.count_params() == 784 * 10 + 10
 
@@ -124,7 +124,7 @@ def test_the_dense_network_without_hidden_layers_is_softmax_regression():
         ((32, 32, 3), [32, 64], [(30, 30, 32), (13, 13, 64)], [(15, 15, 32), (6, 6, 64)], 2_304, 315_722),
     ],
 )
-def test_the_simple_network_has_the_shapes_and_parameters_it_says(
+def test_the_simple_network_has_its_stated_shapes_and_parameters(
     shape, filters, convolved, pooled, flat, parameters
 ):
     options = simple_cnn.Options(filters=filters, kernel_size=3, units=[128], dropout=0.25)
@@ -137,7 +137,7 @@ def test_the_simple_network_has_the_shapes_and_parameters_it_says(
 
 
 @pytest.mark.parametrize("name", ["dense", "simple_cnn"])
-def test_the_dropout_is_applied_after_every_block_with_the_given_rate(name):
+def test_dropout_is_after_every_block_with_the_given_rate(name):
     layers = build(name).layers
     rates = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
     assert rates == [0.5] * {"dense": 2, "simple_cnn": 3}[name]
@@ -146,7 +146,7 @@ def test_the_dropout_is_applied_after_every_block_with_the_given_rate(name):
 
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
 @pytest.mark.parametrize("convolutions", [1, 2, 3])
-def test_the_smallest_images_for_some_convolutions_are_just_large_enough(convolutions, kernel_size):
+def test_the_smallest_size_for_some_convolutions_is_just_enough(convolutions, kernel_size):
     options = simple_cnn.Options(filters=[2] * convolutions, kernel_size=kernel_size, units=[], dropout=0.0)
     size = simple_cnn.smallest_size(convolutions, kernel_size)
     model = simple_cnn.build((size, size, 1), 2, options)
@@ -156,7 +156,7 @@ def test_the_smallest_images_for_some_convolutions_are_just_large_enough(convolu
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4])
-def test_the_smallest_images_for_some_blocks_are_just_large_enough(blocks):
+def test_the_smallest_size_for_some_blocks_is_just_enough(blocks):
     options = DEFAULT.model_copy(update={"filters": [2] * blocks})
     size = three_block_cnn.smallest_size(blocks)
     assert three_block_cnn.build((size, size, 1), 2, options).output_shape == (None, 2)

@@ -7,7 +7,7 @@ from stages.figures import mosaic
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_pictures_stand_in_rows_with_gaps_between(channels):
+def test_pictures_are_in_rows_with_gaps_between(channels):
     pictures = np.arange(3.0).reshape(3, 1, 1, *[1] * len(channels)) * np.ones((1, 64, 32, *channels))
     whole = mosaic.mosaic(pictures, columns=2)
     assert whole.shape == (132, 68, *channels)

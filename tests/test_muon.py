@@ -63,7 +63,7 @@ def convolution(seed=0):
     return keras.Variable(kernel), kernel
 
 
-def test_a_kernel_is_scaled_and_then_moved_along_the_orthogonal_gradient():
+def test_a_kernel_is_scaled_then_moved_by_orthogonal_gradient():
     weight, kernel = convolution()
     _, gradient = convolution(seed=1)
     muon.Muon(0.1, momentum=0.0).apply([tf.constant(gradient)], [weight])

@@ -58,7 +58,7 @@ def test_every_optimizer_moves_the_weights_against_the_gradient(name, weight_dec
 
 @pytest.mark.parametrize("policy", ["float32", precisions.FLOAT16])
 @pytest.mark.parametrize("name", NAMES)
-def test_weight_decay_shrinks_kernels_alone(name, policy):
+def test_weight_decay_shrinks_only_kernels(name, policy):
     changes = apply(build(policy, name=name, weight_decay=0.5), network(), gradient=0.0)
     assert [name for name, _ in changes] == ["kernel", "bias", "gamma", "beta", "kernel", "bias"]
     for name, change in changes:
@@ -113,7 +113,7 @@ def test_biases_and_the_last_kernel_move_at_their_own_rates(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_float16_alone_scales_the_loss(name):
+def test_only_float16_scales_the_loss(name):
     scaled = [float(build(policy, name=name).scale_loss(tf.constant(1.0))) for policy in POLICIES]
     assert scaled[:2] == [1.0, 1.0]
     assert scaled[2] > 1000

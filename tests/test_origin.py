@@ -35,7 +35,7 @@ def test_a_server_that_does_not_answer_is_given_up(server, impatient):
         origin.probe(server.url("silent"))
 
 
-def test_a_server_that_stops_in_the_middle_is_given_up_for_that_reason(server, impatient):
+def test_a_server_that_stalls_midway_is_given_up_for_that_reason(server, impatient):
     server.files["stalled"] = bytes(3 << 20)
     server.stalls_after["stalled"] = (3 << 20, 1000)
     with pytest.raises(errors.Unreachable, match="stalled: ") as caught:

@@ -25,7 +25,7 @@ def test_a_folder_replaces_all_of_the_one_before(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failing_block_leaves_the_old_folder_and_nothing_partial(tmp_path, failure):
+def test_a_failing_block_leaves_the_old_folder_and_no_partial_one(tmp_path, failure):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "file").write_text("old")
     with pytest.raises(failure), outputs.folder(tmp_path / "out") as partial:
@@ -58,7 +58,7 @@ def test_a_folder_replaces_no_file(tmp_path):
     assert (tmp_path / "place").read_text() == "kept"
 
 
-def test_a_file_replaces_the_one_before_and_keeps_its_suffix_while_it_is_written(tmp_path):
+def test_a_file_keeps_its_suffix_while_it_replaces_the_old_one(tmp_path):
     path = tmp_path / "deep" / "figure.png"
     for content in ("old", "new"):
         with outputs.file(path) as partial:
@@ -85,7 +85,7 @@ JSON = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(), LEAVES
 
 
 @given(value=st.dictionaries(st.text(), JSON, max_size=4))
-def test_json_reads_back_and_its_bytes_do_not_depend_on_the_order_of_keys(tmp_path_factory, value):
+def test_json_reads_back_and_its_bytes_ignore_the_order_of_keys(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "value.json"
     outputs.write_json(path, value)
     content = path.read_bytes()
@@ -100,7 +100,7 @@ def test_json_is_written_as_people_read_it(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_json_does_not_have_is_refused_and_the_old_file_kept(tmp_path, value):
+def test_a_number_not_in_json_is_refused_and_the_old_file_is_kept(tmp_path, value):
     outputs.write_json(tmp_path / "value.json", {"loss": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
         outputs.write_json(tmp_path / "value.json", {"loss": value})

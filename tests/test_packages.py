@@ -104,7 +104,7 @@ def test_a_missing_client_is_named(tmp_path, folder, monkeypatch):
     assert refusal(NPM, folder) == "npm package some-images@1.0.0: the program npm is not installed"
 
 
-def test_a_client_that_receives_nothing_is_ended_with_its_children(install, folder, tmp_path, monkeypatch):
+def test_a_stalled_client_is_ended_with_its_children(install, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(packages, "STALL_SECONDS", 0.3)
     os.mkfifo(tmp_path / "held")
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
@@ -116,7 +116,7 @@ def test_a_client_that_receives_nothing_is_ended_with_its_children(install, fold
     os.close(held)
 
 
-def test_a_client_that_has_everything_may_take_its_time_to_finish(install, folder, monkeypatch):
+def test_a_client_that_has_everything_may_take_time_to_finish(install, folder, monkeypatch):
     monkeypatch.setattr(packages, "STALL_SECONDS", 0)
     install("npm", "head -c 2000 /dev/zero > a.tgz; sleep 0.2")
     assert packages.fetch(NPM._replace(size=0), folder) == folder / "a.tgz"

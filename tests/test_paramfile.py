@@ -58,7 +58,7 @@ def test_an_exponent_without_a_point_is_a_number(read, text):
     assert read(GOOD.replace("1e-3", text)).optimizer.learning_rate == 0.001
 
 
-def test_a_whole_number_fits_where_a_fraction_may_stand(read):
+def test_a_whole_number_fits_where_a_fraction_is_expected(read):
     assert read(GOOD.replace("1e-3", "1")).optimizer.learning_rate == 1.0
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_key_is_refused_with_the_near_one(read):
     assert "expected one of: deterministic, epochs, optimizer, patience." in message
 
 
-def test_an_unknown_key_of_a_nested_section_is_compared_with_the_keys_there(read):
+def test_an_unknown_nested_key_is_compared_with_its_sections_keys(read):
     message = problems(read, GOOD + "    learnin_rate: 4\n")
     assert "unknown key 'learnin_rate'; expected one of: learning_rate, name." in message
     assert "Did you mean 'learning_rate'?" in message
@@ -107,7 +107,7 @@ def test_an_unknown_key_of_a_nested_section_is_compared_with_the_keys_there(read
         ("1e-3", "fast", "train.optimizer.learning_rate: expected a valid number, received 'fast'"),
     ],
 )
-def test_a_value_that_does_not_fit_is_named_with_what_was_expected(read, before, after, said):
+def test_a_missing_or_wrong_value_is_named_with_its_problem(read, before, after, said):
     assert said in problems(read, GOOD.replace(before, after))
 
 
@@ -151,7 +151,7 @@ def test_a_missing_file_is_named(tmp_path):
         paramfile.read(Params, "train", tmp_path / "absent.yaml")
 
 
-def test_a_schema_that_refuses_a_value_itself_is_quoted_without_decoration():
+def test_a_schemas_own_refusal_is_quoted_without_decoration():
     class Even(paramfile.Section):
         size: int
 

@@ -137,7 +137,7 @@ def test_each_section_fits_its_schema(stage, path):
 
 
 @pytest.mark.parametrize("path", PARAMS_FILES, ids=str)
-def test_params_files_have_the_sections_of_the_pipeline_and_no_more(path):
+def test_params_files_have_only_the_sections_of_the_pipeline(path):
     assert list(yaml.load(path)) == list(STAGES)
 
 

@@ -80,7 +80,7 @@ def test_a_cached_file_that_is_damaged_is_fetched_again(url):
     assert pretrained.fetch(url, MD5).read_bytes() == CONTENT
 
 
-def test_another_file_than_was_published_is_bad_input_and_not_kept(server, url, fetch_cache):
+def test_a_file_other_than_published_is_bad_input_and_not_kept(server, url, fetch_cache):
     server.files["a.h5"] = CONTENT[1:]
     with pytest.raises(errors.BadInput, match=rf"a\.h5 is corrupt or another version: expected md5 {MD5}"):
         pretrained.fetch(url, MD5)
@@ -92,7 +92,7 @@ def test_a_missing_file_is_bad_input_with_the_servers_answer(server):
         pretrained.fetch(server.url("absent.h5"), MD5)
 
 
-def test_a_server_that_stalls_in_the_middle_is_given_up_and_leaves_nothing(server, impatient, fetch_cache):
+def test_a_server_that_stalls_midway_is_given_up_leaving_nothing(server, impatient, fetch_cache):
     server.files["large.h5"] = bytes(3 << 20)
     server.stalls_after["large.h5"] = (3 << 20, (1 << 20) + 1000)  # the probe reads one megabyte
     with pytest.raises(errors.Unreachable, match=r"large\.h5: the download broke off: "):

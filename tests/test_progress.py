@@ -46,7 +46,7 @@ def test_bytes_are_counted_in_powers_of_two(capsys):
     assert capsys.readouterr().err.startswith("fetching: 3.00M of 3.00MB, ")
 
 
-def test_figures_stand_behind_the_rate(capsys):
+def test_figures_are_behind_the_rate(capsys):
     with progress.bar(1, "training", "images") as bar:
         bar.set_postfix_str("loss 0.5")
         bar.update()
@@ -61,7 +61,7 @@ def test_failed_work_gets_no_closing_line(capsys):
 
 
 @pytest.mark.parametrize("total", [0, 100])
-def test_work_that_ends_without_an_update_promises_no_infinite_rest(total, capsys):
+def test_work_that_ends_without_update_shows_no_infinite_rest(total, capsys):
     with progress.bar(total, "fetching", "B", divisor=1024):
         pass
     assert "inf" not in capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_the_same_params_give_the_same_bytes(tmp_path, arrays, built):
     assert tiny.digests(again.parent) == tiny.digests(built.parent)
 
 
-def test_another_seed_changes_the_training_records_alone(tmp_path, arrays, built):
+def test_another_seed_changes_only_the_training_records(tmp_path, arrays, built):
     other = tiny.build_records(tmp_path, arrays, seed=1)
     before, after = tiny.digests(built), tiny.digests(other)
     changed = {name for name in before if name.endswith(".tfrecord") and before[name] != after[name]}
@@ -58,14 +58,14 @@ def test_no_split_waits_for_autotuning_to_end(tmp_path, arrays, monkeypatch):
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_validation_and_test_images_are_neither_augmented_nor_shuffled(arrays, built, split):
+def test_val_and_test_images_are_neither_augmented_nor_shuffled(arrays, built, split):
     for found, expected in zip(read(built / split), load(arrays, split), strict=True):
         np.testing.assert_array_equal(found, expected)
     made = manifest.read(built / split)
     assert (made.views, made.augment) == (1, [])
 
 
-def test_an_image_of_a_view_is_the_plain_one_augmented_with_its_own_draws(arrays, built):
+def test_a_view_is_the_plain_images_augmented_with_its_own_draws(arrays, built):
     images, labels, positions = load(arrays, "train")
     operations = augment.parse(tiny.RECORDS["augment"])
     for view in range(2):
@@ -92,7 +92,7 @@ def test_the_layout_of_the_files_does_not_change_the_images(tmp_path, arrays, bu
             np.testing.assert_array_equal(found, expected)
 
 
-def test_normalization_is_fitted_on_the_plain_training_images_alone(arrays, built):
+def test_normalization_is_fitted_only_on_plain_training_images(arrays, built):
     images = load(arrays, "train")[0]
     for split in ("train", "val", "test"):
         constants = manifest.read(built / split).normalization.model_dump()
@@ -109,7 +109,7 @@ def test_other_normalizations_have_fixed_constants(tmp_path, method, divisor):
     assert constants == {"method": method, "mean": [0.0] * 3, "std": [divisor] * 3}
 
 
-def test_the_manifest_keeps_what_the_subset_says_and_says_how_the_records_were_made(arrays, built):
+def test_the_manifest_adds_how_records_were_made_to_the_subsets(arrays, built):
     values = manifest.read(built / "train").model_dump()
     assert outputs.read_json(arrays / "train" / "manifest.json").items() <= values.items()
     made = {key: values[key] for key in ("augment", "views", "images_per_record", "shards", "seed")}
@@ -125,7 +125,7 @@ def test_a_validation_split_of_no_images_works(tmp_path):
     assert list(val.batches(4)) == []
 
 
-def test_without_augmentation_the_views_differ_in_order_alone(tmp_path, arrays):
+def test_without_augmentation_the_views_differ_only_in_order(tmp_path, arrays):
     built = tiny.build_records(tmp_path, arrays, augment=[])
     images, _, positions = load(arrays, "train")
     for view in range(2):
@@ -274,7 +274,7 @@ def test_normalization_is_fitted_on_few_images_at_a_time(tmp_path, arrays, monke
     assert sizes == [3] * 8
 
 
-def test_an_image_larger_than_a_record_should_be_has_one_of_its_own(tmp_path, arrays, monkeypatch):
+def test_an_image_larger_than_a_record_has_one_of_its_own(tmp_path, arrays, monkeypatch):
     monkeypatch.setattr(tfrecord, "RECORD_BYTES", 63)
     found = tiny.build_records(tmp_path, arrays)
     assert manifest.read(found / "train").images_per_record == 1

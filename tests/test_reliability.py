@@ -28,7 +28,7 @@ def drawn_points(axes: Any):
 
 @pytest.mark.parametrize("classes", [3, 10])
 @pytest.mark.parametrize("count", [1, 2, 15, 100])
-def test_accuracy_stands_at_the_mean_confidence_with_its_interval(count, classes):
+def test_accuracy_is_at_the_mean_confidence_with_its_interval(count, classes):
     found = bins(count, classes=classes)
     filled = found.images > 0
     upper, _ = panels(found)

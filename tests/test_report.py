@@ -208,7 +208,7 @@ def test_the_head_can_be_a_revision_and_leaves_no_trace(project, report):
     assert project.git("status", "--porcelain") == ""
 
 
-def test_the_working_tree_counts_as_it_stands(project, report):
+def test_the_working_tree_counts_with_uncommitted_changes(project, report):
     project.results(*answers(cats=95, dogs=80))
     with contextlib.chdir(project.path), Repo() as repo:
         project.write("data/model", "weights")
@@ -333,7 +333,7 @@ def test_data_of_another_revision_is_not_looked_at(project, report):
     assert report("--base", "main")[0] == 0
 
 
-def test_a_base_without_results_leaves_the_head_alone(project, report):
+def test_a_base_without_results_shows_only_the_head(project, report):
     status, text, _ = report("--base", "empty", "--picture", "curves.png")
     assert status == 0
     assert text.startswith("**No verdict**: the base has no `reports/metrics.json` to compare with.")
@@ -401,7 +401,7 @@ def test_an_added_class_is_named_and_the_shared_images_counted(project, report):
     assert "Images of the 200 that both have: 10 fixed, 0 broke." in text
 
 
-def test_another_dataset_is_not_paired_though_its_classes_are_called_the_same(project, report):
+def test_another_dataset_with_the_same_classes_is_not_paired(project, report):
     project.dump("params.yaml", {**PARAMS, "download": {"dataset": "fashion_mnist"}})
     project.results(*answers(cats=95, dogs=80))
     project.commit("another dataset")
@@ -411,9 +411,7 @@ def test_another_dataset_is_not_paired_though_its_classes_are_called_the_same(pr
 
 
 @pytest.mark.parametrize(("fraction", "paired"), [(0.5, False), (None, True)])
-def test_test_images_carved_from_the_training_split_are_not_those_published(
-    project, report, fraction, paired
-):
+def test_carved_test_images_are_not_paired_with_published_ones(project, report, fraction, paired):
     project.dump("params.yaml", PARAMS | {"subset": {"test_fraction": fraction, "seed": 1}})
     project.results(*answers(cats=95, dogs=80))
     project.commit("images of equal numbers")
@@ -422,7 +420,7 @@ def test_test_images_carved_from_the_training_split_are_not_those_published(
     assert ("15 fixed" in text) == paired
 
 
-def test_another_dataset_without_a_common_class_has_no_tables_of_classes(project, report):
+def test_a_dataset_without_a_common_class_has_no_class_tables(project, report):
     project.dump("params.yaml", {**PARAMS, "download": {"dataset": "fashion_mnist"}})
     actual, predicted = (["new " + name for name in names] for names in answers(cats=95, dogs=80))
     project.results(actual, predicted)
@@ -460,7 +458,7 @@ def test_a_hundred_classes_fit_into_a_comment(project, report, style):
     assert len(text) < 65_536 - len("<!-- pipeline report -->\n")
 
 
-def test_metrics_without_predictions_are_compared_by_their_counts(project, report):
+def test_metrics_without_predictions_are_compared_by_counts(project, report):
     (project.path / "reports/predictions.csv").unlink()
     project.git("commit", "--quiet", "--all", "--message=no predictions")
     project.git("tag", "without")

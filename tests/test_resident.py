@@ -68,7 +68,7 @@ def test_the_first_round_takes_each_view_in_its_order(records):
             np.testing.assert_array_equal(mine, its)
 
 
-def test_later_rounds_take_the_same_views_in_orders_that_the_seed_repeats(records):
+def test_later_rounds_take_the_same_views_in_seeded_orders(records):
     held = views(records, seed=4)
     orders = [held.epoch(number).order.numpy().tolist() for number in range(2, 8)]
     assert len({tuple(order) for order in orders}) == 6
@@ -99,7 +99,7 @@ def test_compilation_trains_nothing_and_leaves_nothing_to_trace(records, batch_s
     assert one.train_batches.experimental_get_tracing_count() == traced
 
 
-def test_an_epoch_in_many_pieces_teaches_what_one_in_a_single_piece_does(records, monkeypatch):
+def test_an_epoch_in_many_pieces_teaches_what_one_piece_does(records, monkeypatch):
     epoch = views(records).epoch(0)
     whole, parted = trainer(), trainer()
     expected = whole.train_epoch(epoch, COUNT, "epoch 1")
@@ -118,7 +118,7 @@ def test_a_loss_that_is_not_finite_is_bad_input(records):
 
 
 @pytest.mark.parametrize("model", [AIRBENCH, THREE_BLOCK], ids=["airbench", "three_block_cnn"])
-def test_a_compiled_step_teaches_what_the_operations_one_by_one_do(records, model):
+def test_a_compiled_step_teaches_what_single_operations_do(records, model):
     params = paramfile.check(train.Params, training.PARAMS | {"model": model, "optimizer": SGD}, "train")
     split = tfrecord.Split(records / "train")
     learnt = []
@@ -166,7 +166,7 @@ def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, mo
     assert histories[0]["loss"].iloc[-1] < (1 - 5 * tolerance) * histories[0]["loss"].iloc[0]
 
 
-def test_the_stage_goes_on_when_the_views_are_used_up_and_nothing_validates(tmp_path):
+def test_training_goes_on_after_the_views_without_validation(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
     losses = training.history(training.run(records, tmp_path / "out", resident=True, epochs=9))["loss"]
     assert len(losses) == 9 and losses.iloc[-1] < losses.iloc[0]

@@ -51,7 +51,7 @@ def test_classes_have_the_order_of_the_labels():
 
 
 @pytest.mark.parametrize("data", [None, "{}", '{"classes": 3}'])
-def test_without_a_data_report_classes_are_those_of_the_predictions(data):
+def test_without_a_data_report_classes_are_from_predictions(data):
     assert read(data=data).classes == ["NA", "b"]
 
 

@@ -75,7 +75,7 @@ def test_an_override_that_changes_nothing_is_none(first):
     assert first.run.overrides == {"train.epochs": 1}
 
 
-def test_the_results_file_holds_the_run_and_keeps_what_else_it_had(first):
+def test_the_results_file_keeps_what_else_it_had(first):
     assert runs.read(first.results) == [first.run]
     assert json.loads(first.results.read_text())["targets"] == ["kept"]
 
@@ -88,7 +88,7 @@ def test_nothing_outside_the_copy_is_touched(first):
     assert not (project.path / ".dvc/cache").exists()
 
 
-def test_what_was_trained_before_is_not_trained_again_unless_asked(first, tmp_path, capsys):
+def test_what_was_trained_before_is_trained_again_only_if_asked(first, tmp_path, capsys):
     results = tmp_path / "results.json"
     results.write_text(first.results.read_text())
     with scratch.copy(first.project.path, first.folder) as copy:

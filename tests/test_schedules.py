@@ -26,11 +26,11 @@ def test_without_warm_up_the_first_step_has_the_peak(shape):
 
 @pytest.mark.parametrize(("shape", "last"), [("constant", 2.0), ("linear", 0.5), ("cosine", 0.5)])
 @pytest.mark.parametrize("warmup_steps", [0, 3])
-def test_the_end_of_the_training_has_the_final_fraction_of_the_peak(shape, last, warmup_steps):
+def test_only_decays_end_at_the_final_fraction_of_the_peak(shape, last, warmup_steps):
     assert rates(shape, warmup_steps=warmup_steps, final_fraction=0.25)[-1] == pytest.approx(last)
 
 
-def test_constant_stays_at_the_peak_and_ignores_the_final_fraction():
+def test_constant_stays_at_the_peak_despite_a_final_fraction():
     assert rates("constant", warmup_steps=2)[2:] == [2.0] * 9
 
 

@@ -68,7 +68,7 @@ def test_odd_names_and_many_classes_can_be_drawn(tmp_path):
     assert (tmp_path / "both.png").stat().st_size
 
 
-def test_counts_stand_in_the_order_of_the_labels():
+def test_counts_are_in_the_order_of_the_labels():
     classes = ["wasp", "bee", "ant"]
     found = revision(("wasp", "bee"))._replace(classes=classes)  # one wasp of two is taken for a bee
     figure = side_by_side.draw({"head": found})

@@ -47,7 +47,7 @@ def test_the_stock_layers_take_over_with_weights_and_settings():
         np.testing.assert_allclose(found, expected, atol=BOUND)
 
 
-def test_the_stock_model_consists_of_layers_of_keras_alone_and_leaves_the_other_as_it_is():
+def test_a_stock_copy_has_only_keras_layers_unlike_its_original():
     model = network()
     stock = stock_layers.with_stock_layers(model)
     assert {type(layer).__module__.split(".")[0] for layer in layers_of(stock)} == {"keras"}
@@ -65,7 +65,7 @@ class Doubled(keras.Model):
         return 2 * super().call(inputs, training=training, mask=mask)
 
 
-def test_a_model_of_another_class_becomes_a_plain_one_with_its_name_and_weights():
+def test_a_subclassed_model_becomes_a_plain_one_with_its_weights():
     inputs = keras.Input((3,))
     inner = Doubled(inputs, keras.layers.Dense(2)(inputs), name="inner")
     stock = stock_layers.with_stock_layers(keras.Model(inputs, inner(inputs)))

@@ -77,7 +77,7 @@ def copy_image(raw: Path, source: tuple[str, int], target: tuple[str, int]) -> N
     rows.tofile(raw / target[0])
 
 
-def test_every_split_holds_the_images_and_labels_of_its_positions(raw_cifar10, tmp_path):
+def test_a_split_holds_the_images_and_labels_of_its_positions(raw_cifar10, tmp_path):
     splits = run(raw_cifar10, tmp_path / "arrays")
     _, published = cifar10.read(raw_cifar10)
     for split, source in (("train", "train"), ("val", "train"), ("test", "test")):
@@ -108,14 +108,14 @@ def test_labels_follow_the_order_of_the_chosen_classes(raw_cifar10, tmp_path):
     assert [chosen[label] for label in splits.test.labels] == [cifar10.CLASSES[label] for label in labels]
 
 
-def test_the_test_split_keeps_its_published_order_whatever_the_seed(raw_cifar10, tmp_path):
+def test_the_test_split_keeps_published_order_whatever_the_seed(raw_cifar10, tmp_path):
     for seed in (0, 1):
         positions = run(raw_cifar10, tmp_path / "arrays", seed=seed).test.positions
         assert positions.tolist() == list(range(20))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_the_seed_changes_which_images_a_split_gets_and_their_order(raw_cifar10, tmp_path, split):
+def test_a_seed_picks_the_images_of_a_split_and_shuffles_them(raw_cifar10, tmp_path, split):
     one, two = (getattr(run(raw_cifar10, tmp_path / "arrays", seed=seed), split) for seed in (0, 1))
     assert set(one.positions) != set(two.positions)
     assert sorted(one.positions) != one.positions.tolist()
@@ -136,7 +136,7 @@ def test_the_same_params_write_the_same_bytes(raw_cifar10, tmp_path):
     assert written[0] == written[1]
 
 
-def test_the_bytes_do_not_depend_on_how_many_images_are_read_at_a_time(raw_cifar10, tmp_path, monkeypatch):
+def test_bytes_do_not_depend_on_how_many_images_are_read_at_once(raw_cifar10, tmp_path, monkeypatch):
     run(raw_cifar10, tmp_path / "whole")
     monkeypatch.setattr(sized, "CHUNK", 7)
     run(raw_cifar10, tmp_path / "chunked")
@@ -153,20 +153,20 @@ def test_what_stood_in_the_folder_before_is_replaced(raw_cifar10, tmp_path):
     assert "stale" not in os.listdir(tmp_path / "arrays" / "train")
 
 
-def test_a_class_is_limited_before_the_validation_split_is_carved(raw_cifar10, tmp_path):
+def test_a_class_is_limited_before_validation_is_carved(raw_cifar10, tmp_path):
     splits = run(raw_cifar10, tmp_path / "arrays", limit_per_class=5)
     assert splits.report["images"]["train"] == dict.fromkeys(cifar10.CLASSES, 4)
     assert splits.report["images"]["val"] == dict.fromkeys(cifar10.CLASSES, 1)
 
 
-def test_the_test_split_is_limited_to_its_first_images_of_each_class(raw_cifar10, tmp_path):
+def test_the_test_split_is_limited_to_the_first_of_each_class(raw_cifar10, tmp_path):
     splits = run(raw_cifar10, tmp_path / "arrays", limit_per_class=1, val_fraction=0)
     labels = cifar10.read(raw_cifar10)[1]["test"][1]
     first = [labels.tolist().index(label) for label in range(10)]
     assert splits.test.positions.tolist() == sorted(first)
 
 
-def test_no_validation_fraction_gives_an_empty_split_of_the_same_shape(raw_cifar10, tmp_path):
+def test_val_fraction_0_gives_an_empty_split_of_the_same_shape(raw_cifar10, tmp_path):
     splits = run(raw_cifar10, tmp_path / "arrays", val_fraction=0)
     assert splits.val.images.shape == (0, 32, 32, 3)
     assert splits.val.labels.shape == splits.val.positions.shape == (0,)
@@ -174,7 +174,7 @@ def test_no_validation_fraction_gives_an_empty_split_of_the_same_shape(raw_cifar
     assert splits.train.manifest["count"] == 100
 
 
-def test_a_test_fraction_carves_the_test_split_from_the_training_images(raw_cifar10, tmp_path):
+def test_a_test_fraction_carves_the_test_split_from_training(raw_cifar10, tmp_path):
     relabel(raw_cifar10, "test_batch.bin", np.zeros(20))
     splits = run(raw_cifar10, tmp_path / "arrays", test_fraction=0.5)
     assert splits.report["images"]["test"] == dict.fromkeys(cifar10.CLASSES, 5)
@@ -186,9 +186,7 @@ def test_a_test_fraction_carves_the_test_split_from_the_training_images(raw_cifa
 
 
 @pytest.mark.parametrize(("holder", "position"), [("test", 3), ("val", None)])
-def test_an_image_that_also_stands_in_a_split_with_precedence_is_dropped_from_train(
-    raw_cifar10, tmp_path, holder, position
-):
+def test_a_train_image_also_in_val_or_test_is_dropped_from_train(raw_cifar10, tmp_path, holder, position):
     before = run(raw_cifar10, tmp_path / "before")
     twin = int(before.train.positions[7])
     if holder == "test":
@@ -210,7 +208,7 @@ def test_an_image_that_also_stands_in_a_split_with_precedence_is_dropped_from_tr
         assert np.array_equal(getattr(after, split).positions, getattr(before, split).positions)
 
 
-def test_an_image_of_the_test_split_is_dropped_from_the_validation_split_too(raw_cifar10, tmp_path):
+def test_an_image_of_the_test_split_is_dropped_from_validation(raw_cifar10, tmp_path):
     before = run(raw_cifar10, tmp_path / "before")
     twin = int(before.val.positions[2])
     copy_image(raw_cifar10, ("test_batch.bin", 0), (f"data_batch_{twin // 20 + 1}.bin", twin % 20))
@@ -255,7 +253,7 @@ def test_a_fraction_that_takes_no_image_says_which_takes_one(raw_cifar10, tmp_pa
     run(raw_cifar10, tmp_path / "arrays", **{**changes, fraction: 0.1})
 
 
-def test_a_picture_under_two_classes_is_reported_with_both_places(raw_cifar10, tmp_path):
+def test_a_picture_in_two_classes_is_reported_with_both_places(raw_cifar10, tmp_path):
     labels = np.fromfile(raw_cifar10 / "test_batch.bin", np.uint8)[:: cifar10.ROW]
     other = int(np.flatnonzero(labels != labels[0])[0])
     copy_image(raw_cifar10, ("test_batch.bin", 0), ("test_batch.bin", other))
@@ -340,7 +338,7 @@ def test_grey_images_keep_their_one_channel_when_resized(raw_fashion_mnist, tmp_
     assert splits.test.manifest["image_shape"] == [9, 14, 1]
 
 
-def test_splits_whose_images_differ_in_size_are_refused_unless_they_are_resized(raw_fashion_mnist, tmp_path):
+def test_splits_of_unequal_image_sizes_are_refused_unless_resized(raw_fashion_mnist, tmp_path):
     images = raw_fashion_mnist / "t10k-images-idx3-ubyte"
     content = images.read_bytes()
     images.write_bytes(content[:12] + (20).to_bytes(4, "big") + content[16 : 16 + 10 * 28 * 20])
@@ -373,7 +371,7 @@ def raw_pets(pets, tmp_path):
     return folder
 
 
-def test_images_that_differ_in_size_are_refused_unless_they_are_resized(raw_pets, tmp_path):
+def test_images_of_unequal_sizes_are_refused_unless_resized(raw_pets, tmp_path):
     said = refusal(raw_pets, tmp_path / "arrays")
     assert "set subset.image_size to [height, width]" in said
     splits = run(raw_pets, tmp_path / "resized", image_size=[6, 7])
@@ -381,9 +379,7 @@ def test_images_that_differ_in_size_are_refused_unless_they_are_resized(raw_pets
     assert splits.test.images.shape == (4, 6, 7, 3)
 
 
-def test_images_that_differ_in_size_are_noticed_however_few_are_read_at_a_time(
-    raw_pets, tmp_path, monkeypatch
-):
+def test_unequal_image_sizes_are_noticed_when_read_one_at_a_time(raw_pets, tmp_path, monkeypatch):
     monkeypatch.setattr(sized, "CHUNK", 1)
     refusal(raw_pets, tmp_path / "arrays")
 
@@ -550,7 +546,7 @@ def test_resizing_to_the_size_images_have_changes_nothing(raw_cifar10, tmp_path)
     assert np.array_equal(plain.train.images, resized.train.images)
 
 
-def test_shrinking_averages_and_enlarging_adds_no_darker_or_lighter_pixels(raw_fashion_mnist, tmp_path):
+def test_shrinking_averages_and_enlarging_keeps_the_pixel_range(raw_fashion_mnist, tmp_path):
     for prefix, count in (("train", 30), ("t10k", 10)):
         path = raw_fashion_mnist / f"{prefix}-images-idx3-ubyte"
         striped = np.full((count, 28, 28), 100, np.uint8)
@@ -580,7 +576,7 @@ def test_the_fraction_that_takes_one_image_is_a_short_number(raw_cifar10, tmp_pa
     run(raw_cifar10, tmp_path / "arrays", limit_per_class=7, val_fraction=0.1)
 
 
-def test_the_fraction_that_takes_one_image_is_of_what_the_test_split_leaves(raw_cifar10, tmp_path):
+def test_the_least_val_fraction_is_of_what_the_test_split_leaves(raw_cifar10, tmp_path):
     changes: dict = {"test_fraction": 0.5, "val_fraction": 0.1}
     said = refusal(raw_cifar10, tmp_path / "arrays", **changes)
     assert said.endswith(": subset.val_fraction = 0.1 of its 5 images is none, 0.2 is one")

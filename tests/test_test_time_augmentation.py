@@ -59,7 +59,7 @@ def test_of_six_views_the_two_unshifted_count_half(network):
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])
-def test_a_model_that_averages_views_has_the_networks_weights_and_loads_anywhere(network, count, tmp_path):
+def test_averaging_views_adds_no_weights_and_the_model_loads(network, count, tmp_path):
     model = looking(network, count)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

@@ -23,7 +23,7 @@ def by_content(images, labels):
     )
 
 
-def test_a_prepared_dataset_is_read_with_every_image_beside_its_label(pets):
+def test_a_prepared_dataset_is_read_with_each_images_own_label(pets):
     names, splits = tfds.read(pets.folder)
     assert names == ["cat", "dog"]
     assert set(splits) == {"train", "test"}
@@ -34,7 +34,7 @@ def test_a_prepared_dataset_is_read_with_every_image_beside_its_label(pets):
         assert read == by_content([each["image"] for each in stored], [each["label"] for each in stored])
 
 
-def test_images_are_arrays_of_their_own_sizes_and_labels_are_integers(pets):
+def test_images_are_arrays_of_own_sizes_and_labels_are_integers(pets):
     images, labels = tfds.read(pets.folder)[1]["train"]
     chosen = images[np.array([3, 0])]
     assert labels.dtype == np.int64
@@ -243,18 +243,18 @@ def test_only_images_and_labels_are_decoded(prepare_tfds, pets_features):
     assert tfds.read(folder)[1]["train"][0][np.array([0])][0].shape == (4, 5, 3)
 
 
-def test_a_dataset_without_labels_is_refused_before_it_is_fetched(tmp_path):
+def test_a_dataset_without_labels_is_refused_before_fetching(tmp_path):
     with pytest.raises(errors.BadInput, match=r"TFDS dataset coco: expected features 'image' and 'label'"):
         tfds.urls("coco", tmp_path)
 
 
-def test_a_dataset_without_a_train_split_is_refused_when_it_is_checked(prepare_tfds, pets_features):
+def test_a_dataset_without_a_train_split_is_refused_when_checked(prepare_tfds, pets_features):
     folder = prepare_tfds("untrainable", pets_features, test=[SQUARE])
     with pytest.raises(errors.BadInput, match="expected a published train split, found only test"):
         tfds.require("untrainable", folder)
 
 
-def test_a_missing_array_record_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+def test_a_missing_array_record_is_said_before_fetching(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "array_record.python.array_record_data_source", None)
     with pytest.raises(errors.BadInput, match="TFDS datasets need the package array_record"):
         tfds.urls("cifar10", tmp_path)
@@ -267,7 +267,7 @@ def test_a_package_that_a_dataset_lacks_is_named(tmp_path):
         tfds.urls("huggingface:mnist", tmp_path)
 
 
-def test_a_cached_dataset_whose_feature_is_not_of_tfds_is_refused(pets, tmp_path):
+def test_a_cached_dataset_with_a_foreign_feature_is_refused(pets, tmp_path):
     folder = shutil.copytree(pets.folder, tmp_path / "pets" / "1.0.0")
     (folder / "features.json").write_text('{"pythonClassName": "mydata.evil.X"}')
     with pytest.raises(

@@ -103,7 +103,7 @@ def test_an_epoch_does_not_wait_for_autotuning_to_end(tmp_path):
         assert dataset.options().autotune.enabled is False
 
 
-def test_equal_arrays_give_equal_bytes_whatever_their_layout_and_integers():
+def test_equal_arrays_are_equal_bytes_in_any_layout_or_integers():
     images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
     record = tfrecord.serialize(images, np.array([1, 0]), np.array([5, 9]))
     fortran = tfrecord.serialize(
@@ -115,7 +115,7 @@ def test_equal_arrays_give_equal_bytes_whatever_their_layout_and_integers():
 
 
 @pytest.mark.parametrize("epoch", range(7))
-def test_every_epoch_holds_every_image_once_with_its_pixels_and_label(tmp_path, epoch):
+def test_an_epoch_holds_each_image_once_with_its_pixels_and_label(tmp_path, epoch):
     folder = write_some(tmp_path / "train", shards=3, views=2)
     images, labels, places = (
         np.concatenate(part) for part in zip(*read(folder, epochs=[epoch]), strict=True)
@@ -125,7 +125,7 @@ def test_every_epoch_holds_every_image_once_with_its_pixels_and_label(tmp_path, 
     np.testing.assert_array_equal(labels, places % 7)
 
 
-def test_the_first_round_reads_one_view_after_the_other_front_to_back(tmp_path):
+def test_the_first_round_reads_views_in_order_front_to_back(tmp_path):
     folder = write_some(tmp_path / "train", shards=3, views=3)
     for view in range(3):
         expected = np.roll(np.arange(100, 140), -view).tolist()
@@ -247,7 +247,7 @@ def test_any_flipped_bit_is_bad_input_that_names_the_file(tmp_path_factory, data
         read(folder)
 
 
-def test_a_shard_in_place_of_another_is_bad_input(tmp_path):
+def test_a_shard_instead_of_another_is_bad_input(tmp_path):
     folder = write_some(tmp_path / "train", shards=2)
     first, second = (folder / tfrecord.shard_name(0, shard) for shard in range(2))
     assert first.stat().st_size == second.stat().st_size
@@ -256,7 +256,7 @@ def test_a_shard_in_place_of_another_is_bad_input(tmp_path):
         manifest.read(folder)
 
 
-def test_a_foreign_file_of_the_right_size_is_bad_input_that_names_it(tmp_path):
+def test_a_foreign_file_of_the_right_size_is_named_as_bad_input(tmp_path):
     folder = write_some(tmp_path / "train", shards=2)
     shard = damage(folder, b"x" * (folder / tfrecord.shard_name(0, 1)).stat().st_size)
     with pytest.raises(errors.BadInput) as raised:

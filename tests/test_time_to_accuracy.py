@@ -58,12 +58,12 @@ def test_preparation_is_shown_beside_the_seconds(tmp_path):
     assert " 2 1.85 ± 0.00 41.0 ± 0.0 2 met " in " ".join(accuracy.render([read]).split())
 
 
-def test_what_runs_for_a_target_sees_a_gpu_only_if_that_is_what_it_is_about():
+def test_only_runs_for_a_gpu_target_see_a_gpu():
     assert child.environment()["CUDA_VISIBLE_DEVICES"] == "-1"
     assert child.environment("gpu").get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-def test_a_machine_is_named_after_its_gpu_where_that_is_what_computes(tmp_path, monkeypatch):
+def test_a_machine_is_named_after_the_gpu_that_computes(tmp_path, monkeypatch):
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\nprintf 'Some GPU\\nSome other GPU\\n'\n")
     driver.chmod(0o755)

@@ -39,7 +39,7 @@ def trained(records, tmp_path_factory):
     return run(records, tmp_path_factory.mktemp("trained"))
 
 
-def test_the_stage_writes_the_model_its_summary_the_history_and_the_environment(trained):
+def test_the_stage_writes_model_summary_history_and_environment(trained):
     files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
     assert files == {
         "model/model.keras",
@@ -110,12 +110,12 @@ def test_patience_without_validation_images_is_bad_input(tmp_path):
         run(records, tmp_path / "out", patience=3)
 
 
-def test_the_model_consists_of_layers_of_keras_alone(trained):
+def test_the_model_consists_only_of_layers_of_keras(trained):
     with zipfile.ZipFile(trained / "model" / "model.keras") as archive:
         assert b"stages" not in archive.read("config.json")
 
 
-def test_the_model_normalizes_with_the_constants_of_the_training_records(records, trained):
+def test_the_model_normalizes_with_the_training_constants(records, trained):
     constants = manifest.read(records / "train").normalization
     (layer,) = (layer for layer in load(trained).layers if isinstance(layer, keras.layers.Normalization))
     pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
@@ -123,7 +123,7 @@ def test_the_model_normalizes_with_the_constants_of_the_training_records(records
     np.testing.assert_allclose(layer(pixels), expected, rtol=1e-5)
 
 
-def test_the_history_has_a_row_per_epoch_and_the_schedules_learning_rates(trained):
+def test_the_history_has_a_row_and_a_learning_rate_per_epoch(trained):
     table = history(trained)
     measures = ["loss", "accuracy", "above_half_precision", "above_half_recall"]
     columns = ["epoch", "learning_rate", *measures, *(f"val_{name}" for name in measures)]
@@ -132,7 +132,7 @@ def test_the_history_has_a_row_per_epoch_and_the_schedules_learning_rates(traine
     np.testing.assert_allclose(table["learning_rate"], [0.02 / 3, 0.02], atol=1e-6)
 
 
-def test_a_small_learning_rate_is_not_rounded_away_in_the_history(records, tmp_path):
+def test_the_history_does_not_round_small_learning_rates_away(records, tmp_path):
     small = PARAMS["optimizer"] | {"learning_rate": 1.2345e-6}
     run(records, tmp_path, optimizer=small, schedule=PARAMS["schedule"] | {"warmup_epochs": 0}, epochs=1)
     assert history(tmp_path)["learning_rate"][0] == pytest.approx(1.2345e-6, rel=0.01)
@@ -178,7 +178,7 @@ def test_another_seed_gives_other_weights(records, trained, tmp_path):
 
 
 @pytest.mark.parametrize("precision", precisions.HALVES)
-def test_a_model_trained_in_half_precision_gives_float32_probabilities(records, tmp_path, precision):
+def test_a_half_precision_model_gives_float32_probabilities(records, tmp_path, precision):
     run(records, tmp_path, precision=precision, epochs=1)
     probabilities = load(tmp_path)(np.zeros((2, 8, 8, 1), np.uint8))
     assert probabilities.dtype == "float32"
@@ -186,7 +186,7 @@ def test_a_model_trained_in_half_precision_gives_float32_probabilities(records, 
     assert outputs.read_json(tmp_path / "model" / "environment.json")["precision"] == precision
 
 
-def test_without_validation_images_there_is_no_validation_in_the_history(tmp_path):
+def test_without_validation_images_its_history_columns_are_empty(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0))
     run(records, tmp_path, patience=None)
     table = history(tmp_path)
@@ -246,14 +246,14 @@ def test_every_architecture_trains_and_gives_probabilities(tmp_path, model, norm
         assert b"stages" not in archive.read("config.json")
 
 
-def test_records_that_are_not_normalized_as_an_architecture_needs_are_bad_input(records, tmp_path):
+def test_records_not_normalized_as_a_model_needs_are_bad_input(records, tmp_path):
     with pytest.raises(errors.BadInput, match=r"received standardize; set records\.normalize to none"):
         run(records, tmp_path / "out", model=TRANSFER)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("views", [1, 2])
-def test_a_model_that_looks_twice_says_the_same_of_an_image_and_its_mirror_image(records, tmp_path, views):
+def test_only_a_model_that_looks_twice_ignores_mirroring(records, tmp_path, views):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     model = load(run(records, tmp_path, test_time_augmentation=views))
     plain, mirrored = (model.predict(each, verbose=0) for each in (images, images[:, :, ::-1]))
@@ -261,7 +261,7 @@ def test_a_model_that_looks_twice_says_the_same_of_an_image_and_its_mirror_image
 
 
 @pytest.mark.parametrize(("epochs", "trained"), [(1, False), (2, True)])
-def test_a_backbone_is_trained_after_the_epochs_of_the_head_alone(tmp_path, epochs, trained):
+def test_a_backbone_is_trained_only_after_the_epochs_of_the_head(tmp_path, epochs, trained):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0), normalize="none")
     model: dict[str, Any] = {"backbone": "VGG16", "weights": "none", "image_size": 32, "dropout": 0.0}
     run(
@@ -291,7 +291,7 @@ def test_a_backbone_is_trained_after_the_epochs_of_the_head_alone(tmp_path, epoc
         ({"filters": [4, 4, 4]}, "images of at least 22x22 pixels, received 8x8"),
     ],
 )
-def test_a_model_that_cannot_be_built_is_bad_input_and_nothing_is_written(records, tmp_path, model, message):
+def test_an_impossible_model_is_bad_input_and_nothing_is_written(records, tmp_path, model, message):
     with pytest.raises(errors.BadInput, match=message):
         run(records, tmp_path / "out", model=PARAMS["model"] | model)
     assert not (tmp_path / "out").exists()
@@ -327,7 +327,7 @@ def test_a_wrong_parameter_is_named(records, tmp_path, change, message):
         run(records, tmp_path, **change)
 
 
-def test_a_loss_that_is_not_finite_is_bad_input_and_leaves_no_model(records, tmp_path):
+def test_a_loss_that_is_not_finite_is_refused_and_leaves_no_model(records, tmp_path):
     optimizer = PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 1e30}
     with pytest.raises(errors.Diverged, match=r"lower train\.optimizer\.learning_rate"):
         run(records, tmp_path / "out", optimizer=optimizer)

@@ -133,7 +133,7 @@ def test_images_are_resized_for_the_backbone():
     assert build((20, 30, 3), image_size=64).get_layer("backbone").input_shape == (None, 64, 64, 3)
 
 
-def test_the_frozen_backbone_keeps_every_weight_and_the_head_learns(weights):
+def test_a_frozen_backbone_keeps_its_weights_and_the_head_learns(weights):
     model = build(file=weights)
     model.get_layer("backbone").trainable = False
     assert len(model.trainable_variables) == 2
@@ -144,7 +144,7 @@ def test_the_frozen_backbone_keeps_every_weight_and_the_head_learns(weights):
 
 
 @pytest.mark.parametrize("policy", ["float32", precisions.BFLOAT16])
-def test_fine_tuning_changes_the_backbone_and_keeps_its_batch_statistics(weights, policy):
+def test_fine_tuning_moves_backbone_kernels_but_no_statistics(weights, policy):
     keras.mixed_precision.set_dtype_policy(policy)
     model = build(file=weights)
     backbone = model.get_layer("backbone")
@@ -180,7 +180,7 @@ np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
 """
 
 
-def test_a_trained_model_is_the_same_file_twice_and_gives_the_same_in_another_process(weights, tmp_path):
+def test_a_trained_model_is_saved_and_loaded_reproducibly(weights, tmp_path):
     network = build(file=weights)
     train_steps(network, 1)
     constants = manifest.Normalization(method="none", mean=[0.0] * 3, std=[1.0] * 3)
@@ -208,7 +208,7 @@ def test_the_published_weights_are_fetched_and_loaded(backbone, server, monkeypa
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_published_weights_out_of_reach_are_bad_input_that_names_them_and_the_way_out(server, monkeypatch):
+def test_unreachable_published_weights_are_named_with_a_way_out(server, monkeypatch):
     monkeypatch.setattr(transfer, "PUBLISHED", server.url(""))
     message = refusal(weights="imagenet")
     assert message.startswith("could not fetch the weights of MobileNetV3Small: http://127.0.0.1")
