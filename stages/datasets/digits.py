@@ -1,6 +1,6 @@
-"""Digits: 1,797 grey images of 8x8 pixels in ten classes, bundled with scikit-learn: no network.
+"""Digits: 1,797 grey images of 8x8 pixels in ten classes, bundled with scikit-learn, so without download.
 
-It is the test part of https://archive.ics.uci.edu/dataset/80. The raw file is scikit-learn's,
+The dataset is the test part of https://archive.ics.uci.edu/dataset/80. The raw file is that of scikit-learn,
 decompressed: per line 64 pixel values in 0..16 and the digit.
 """
 
@@ -15,15 +15,15 @@ from stages.running import paramfile
 
 CLASSES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 FILES = {"digits.csv": "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"}  # SHA-256
-TRAIN = 1437  # the first four fifths; writers follow each other, so few stand on both sides
+TRAIN = 1437  # the first four fifths; images are in order of their writers, so few writers are in both parts
 
 
 class Options(paramfile.Section):
-    """This dataset has no options."""
+    """Options of the dataset digits: it has none."""
 
 
 def bundled() -> Iterator[tuple[str, bytes]]:
-    """The member that scikit-learn carries, as (name, content)."""
+    """Yield the file that scikit-learn carries, as (name, content)."""
     compressed = resources.files("sklearn.datasets.data").joinpath("digits.csv.gz").read_bytes()
     yield "digits.csv", gzip.decompress(compressed)
 
@@ -34,7 +34,7 @@ def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Read the raw file, its values stretched from 0..16 to 0..255.
+    """Read the raw file and scale its values from 0..16 to 0..255.
 
     Returns:
         The class names, and for "train" and "test" the images (uint8 [N, 8, 8, 1]) and labels

@@ -1,7 +1,7 @@
 """Fashion-MNIST: 70,000 grey images of 28x28 pixels in ten classes (Xiao et al., arXiv:1708.07747).
 
-Published at https://github.com/zalandoresearch/fashion-mnist as four gzip files in the idx format.
-A raw file is one of them decompressed, since every mirror compresses them anew.
+It is published at https://github.com/zalandoresearch/fashion-mnist as four gzip files in the idx format.
+A raw file is one of these files decompressed, since every mirror compresses them anew.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,11 +34,11 @@ MIRROR = ("debian", "dataset-fashion-mnist", 30_900_652)
 
 
 class Options(paramfile.Section):
-    """This dataset has no options."""
+    """Options of the dataset fashion_mnist: it has none."""
 
 
 def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the published files found among an archive's members."""
+    """Yield (name, content) of the published files among an archive's members."""
     return ((name, content) for name, content in members if name in FILES)
 
 
@@ -61,8 +61,11 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarra
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """An idx file of bytes: 0, 0, 8 (uint8), the number of dimensions, each size as a big-endian
-    int32, then the values in C order."""
+    """Read an idx file of bytes.
+
+    Its content is 0, 0, 8 (uint8), the number of dimensions, each size as a big-endian int32, then the
+    values in C order.
+    """
     content, header = path.read_bytes(), 4 + 4 * dimensions
     shape = np.frombuffer(content[4:header].ljust(header - 4, b"\xff"), ">i4")
     values = np.frombuffer(content[header:], np.uint8)

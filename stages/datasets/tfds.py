@@ -1,7 +1,7 @@
 """Any image-classification dataset of https://www.tensorflow.org/datasets.
 
-The raw files are those that tensorflow-datasets prepares, in its array_record format, which is read
-at random and without TensorFlow. TFDS checks every download against its registered checksums.
+The raw files are those that tensorflow-datasets (TFDS) prepares, in its array_record format. This format
+can be read in any order and without TensorFlow. TFDS checks every download against its registered checksums.
 """
 
 import shutil
@@ -20,16 +20,22 @@ from stages.sources import cache, checksums, origin, prepared, published, raw
 
 
 class Options(paramfile.Section):
-    """Which of TFDS's datasets."""
+    """Options of the dataset tfds: which of TFDS's datasets to take."""
 
-    builder: str = pydantic.Field(min_length=1)  # name, name/configuration, either with :version
+    builder: str = pydantic.Field(min_length=1)  # name or name/configuration; either may end in :version
 
 
 def fetch(options: Options, source: published.Source, archive: Path | None, folder: Path) -> raw.Manifest:
-    """Copy a dataset to a folder as TFDS prepared it, in the cache or given as the archive.
+    """Copy a dataset that TFDS prepared, in the cache or given as the archive, to a folder.
+
+    Args:
+        options: The name of the dataset.
+        source: The route; there is no mirror.
+        archive: A folder with the prepared dataset, to use instead of the cache; or None.
+        folder: The folder that the files are copied to; it exists.
 
     Raises:
-        errors.BadInput: see `prepare`, or `archive` holds another dataset.
+        errors.BadInput: see `prepare`, or `archive` holds another dataset, or a mirror is asked for.
     """
     builder = options.builder
     if archive is not None:
@@ -50,17 +56,17 @@ def fetch(options: Options, source: published.Source, archive: Path | None, fold
 
 
 def urls(name: str, data_dir: Path) -> list[str]:
-    """The URLs that TFDS has registered for a dataset; none if it is prepared already.
+    """Return the URLs that TFDS has registered for a dataset; none if the dataset is prepared already.
 
     Raises:
-        errors.BadInput: TFDS knows no such dataset, or it is not of images with a class each.
+        errors.BadInput: TFDS knows no such dataset, or it does not consist of images with a class each.
     """
     builder = _builder(name, data_dir)
     return [] if builder.info.splits else sorted(builder.url_infos or {})
 
 
 def prepare(name: str, data_dir: Path) -> Path:
-    """Download and prepare a dataset below `data_dir`, unless it is there; return its folder.
+    """Download and prepare a dataset below `data_dir`, unless it is there, and return its folder.
 
     Raises:
         errors.BadInput: see `urls`, or TFDS cannot fetch or prepare it.
@@ -69,7 +75,7 @@ def prepare(name: str, data_dir: Path) -> Path:
         tfds.disable_progress_bar()
     builder = _builder(name, data_dir)
     failures = (
-        AssertionError,  # how TFDS says that files must be fetched by hand
+        AssertionError,  # TFDS's error for files that must be fetched by hand
         ImportError,
         OSError,
         tfds.download.DownloadError,
@@ -90,14 +96,14 @@ def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
         builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
         raise errors.unknown("TFDS dataset", name, tfds.list_builders()) from None
-    except (AssertionError, ImportError, TypeError, ValueError) as error:  # how TFDS refuses a variant
+    except (AssertionError, ImportError, TypeError, ValueError) as error:  # for a variant that TFDS lacks
         raise prepared.refusal(f"tensorflow-datasets cannot load {name}", error) from error
     _check(builder)
     return builder
 
 
 def _versions(folder: Path) -> list[Path]:
-    """The prepared folders that TFDS itself might take for a dataset; not its unfinished ones."""
+    """Return the prepared folders that TFDS itself might take for a dataset, without unfinished ones."""
     found = [features.parent for features in folder.rglob("features.json")]
     return [each for each in found if tfds.core.Version.is_valid(each.name)]
 
@@ -112,13 +118,17 @@ def _reference(name: str) -> naming.DatasetReference:
 
 
 def require(name: str, folder: Path) -> str:
-    """Check that a folder holds the prepared dataset `name`, given as TFDS takes it.
+    """Check that a folder holds the prepared dataset of a name.
+
+    Args:
+        name: The name as TFDS takes it.
+        folder: The folder of the prepared dataset.
 
     Returns:
-        The dataset's whole name, with its configuration, if it has any, and its version.
+        The dataset's whole name, with its version and, if it has one, its configuration.
 
     Raises:
-        errors.BadInput: it holds another one, or see `read`.
+        errors.BadInput: the folder holds another dataset, or see `read`.
     """
     builder, wanted = prepared.builder(folder), _reference(name)
     config = builder.builder_config.name if builder.builder_config else None
@@ -141,8 +151,8 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
         (int64 [N]) in their stored order.
 
     Raises:
-        errors.BadInput: the folder holds no prepared dataset, a damaged one, one in another format,
-            or one without uint8 images and class labels.
+        errors.BadInput: the folder holds no prepared dataset, or one that is damaged, in another format, or
+            without uint8 images and class labels.
     """
     builder = prepared.builder(folder)
     _check(builder)
@@ -155,7 +165,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
 
 
 def _class_names(builder: tfds.core.DatasetBuilder) -> list[str]:
-    """The names of the classes; TFDS itself passes over a file of names that does not fit."""
+    """Return the class names and check their number; TFDS ignores a file of names that does not fit."""
     label = builder.info.features["label"]
     if len(set(label.names)) != label.num_classes:
         raise errors.BadInput(
@@ -166,7 +176,7 @@ def _class_names(builder: tfds.core.DatasetBuilder) -> list[str]:
 
 
 def _check(builder: tfds.core.DatasetBuilder) -> None:
-    """Refuse a dataset that is not of images with a class each, before it is fetched or read."""
+    """Refuse a dataset that does not consist of images with a class each, before it is fetched or read."""
     features = builder.info.features
     names = list(features) if isinstance(features, tfds.features.FeaturesDict) else []
     if not {"image", "label"} <= set(names):
@@ -200,7 +210,7 @@ def _is_image(feature: tfds.features.FeatureConnector) -> bool:
 
 
 class Examples:
-    """The examples of one split in their stored order, each the encoded "image" and its "label"."""
+    """The examples of one split in their stored order, each with its encoded "image" and its "label"."""
 
     def __init__(self, builder: tfds.core.DatasetBuilder, split: str):
         self.place = f"{builder.data_dir}: {split} image"
@@ -215,7 +225,11 @@ class Examples:
         return len(self.records)
 
     def __getitem__(self, position: int) -> dict[str, Any]:
-        """Raises errors.BadInput with the example's place if it cannot be read."""
+        """Read one example.
+
+        Raises:
+            errors.BadInput: the example cannot be read; the message names its place.
+        """
         try:
             return self.features.deserialize_example_np(self.records[position], decoders=self.decoders)
         except prepared.DAMAGED as error:
@@ -225,8 +239,8 @@ class Examples:
 class Images:
     """The images of one split as a sequence of arrays, decoded on access.
 
-    Indexed with N positions it gives a list of N arrays, uint8 [H, W, C], in the channels that the
-    dataset's features declare; RGB if they leave that open.
+    Indexing with N positions gives a list of N arrays, uint8 [H, W, C], with the channels that the dataset's
+    features declare; they are RGB if the features leave that open.
     """
 
     def __init__(self, examples: Examples):
@@ -237,7 +251,11 @@ class Images:
         return len(self.examples)
 
     def __getitem__(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Raises errors.BadInput with the picture's place if it cannot be decoded."""
+        """Decode the images at the given positions, int [N].
+
+        Raises:
+            errors.BadInput: an image cannot be decoded; the message names its place.
+        """
         return [self._image(position) for position in positions.tolist()]
 
     def _image(self, position: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Decode an encoded picture, whoever made it, into the channels that its dataset declares."""
+"""Decode an encoded picture from any source into the channels that its dataset declares."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ from stages.running import errors
 
 FORMATS = ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"]  # no format that Pillow opens with other programs
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-UPRIGHT = {  # what undoes each value of EXIF's orientation (tag 0x0112); 1 is upright
+UPRIGHT = {  # the turn that undoes each value of EXIF's orientation (tag 0x0112); 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -19,7 +19,7 @@ UPRIGHT = {  # what undoes each value of EXIF's orientation (tag 0x0112); 1 is u
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises for damaged and for too large pictures.
+# The exceptions that Pillow raises for damaged pictures and for pictures that are too large.
 UNREADABLE = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
@@ -33,21 +33,22 @@ UNREADABLE = (
 
 
 def decode(encoded: bytes, channels: int) -> np.ndarray:
-    """Decode the first frame, upright, as uint8 [H, W, channels].
+    """Decode the first frame of a picture, turned upright, as uint8 [H, W, channels].
 
-    Pillow brings its own decoders, so that the pixels are the same on every machine. Transparency
-    is composed on white where there is no channel for it; colours become grey by ITU-R 601-2.
+    Pillow brings its own decoders, so that the pixels are the same on every machine. If there is no channel
+    for transparency, the picture is composed on white. Colours become grey by ITU-R 601-2.
 
     Args:
-        encoded: the bytes of a BMP, GIF, JPEG, PNG, TIFF or WebP file, of any kind of pixels.
+        encoded: The bytes of a BMP, GIF, JPEG, PNG, TIFF or WebP file, with any kind of pixels.
         channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA).
 
     Raises:
-        errors.BadInput: they are no such file, damaged, too large, or hold more than 8 bits a channel.
+        errors.BadInput: the bytes are not such a file, or they are damaged, too large, or have more than 8
+            bits per channel.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of EXIF, which the pixels do not need
+            warnings.simplefilter("ignore")  # warnings about EXIF, which the pixels do not need
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
                 pixels = np.asarray(_convert(_upright(image), MODES[channels]))
@@ -59,7 +60,7 @@ def decode(encoded: bytes, channels: int) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as its EXIF says; ImageOps.exif_transpose also rewrites it, which can fail."""
+    """Turn an image as its EXIF data says; ImageOps.exif_transpose also rewrites the data, which can fail."""
     image.load()
     turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)

@@ -1,4 +1,4 @@
-"""The filters with which a trained model looks at the pixels. A model in, arrays out."""
+"""Extract the filters that a trained model applies to the pixels. A model in, arrays out."""
 
 import math
 from typing import NamedTuple
@@ -17,16 +17,16 @@ class Kernels(NamedTuple):
 
 
 def first(model: keras.Model) -> Kernels | None:
-    """The kernels of the first convolution; without one, the weights of a dense layer on all pixels.
+    """Return the kernels of the first convolution; without one, the weights of a dense layer on all pixels.
 
-    A depthwise convolution has filters of one channel each. A dense unit's weights are put back into
-    the image's shape.
+    A depthwise convolution has filters of one channel each. The weights of a dense unit are put back into
+    the shape of the image.
 
     Args:
         model: From images [B, H, W, C] to anything; it may hold other models.
 
     Returns:
-        None if there is neither.
+        The kernels, or None if the model has neither layer.
     """
     convolutions = find.of_kind(model, find.CONVOLUTIONS)
     if convolutions:
@@ -41,7 +41,7 @@ def first(model: keras.Model) -> Kernels | None:
 
 def _of_convolution(layer: keras.layers.Layer) -> np.ndarray:
     if isinstance(layer, keras.layers.Conv2D):
-        return _numpy(layer.kernel).transpose(3, 0, 1, 2)  # of [h, w, inputs, filters]
+        return _numpy(layer.kernel).transpose(3, 0, 1, 2)  # from [h, w, inputs, filters]
     separable = isinstance(layer, keras.layers.SeparableConv2D)
     kernel = _numpy(layer.depthwise_kernel if separable else layer.kernel)  # [h, w, inputs, multiplier]
     return kernel.reshape(*kernel.shape[:2], 1, -1).transpose(3, 0, 1, 2)

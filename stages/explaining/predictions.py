@@ -1,4 +1,4 @@
-"""What a classifier says of a split's images."""
+"""Predict the classes of a split's images, and choose images to show."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ from stages.inputs import tfrecord
 from stages.running import errors
 
 BATCH = 500  # images, or fewer if they are large
-SUM_TOLERANCE = 0.05  # of float16 probabilities of a thousand classes
-SHOWN_VALUES = 3  # in an error
+SUM_TOLERANCE = 0.05  # enough for float16 probabilities of a thousand classes
+SHOWN_VALUES = 3  # in an error message
 
 
 class Predictions(NamedTuple):
@@ -53,14 +53,14 @@ class Predictions(NamedTuple):
 
 
 def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:
-    """Classify every image of a split, once.
+    """Classify every image of a split once.
 
     Args:
         classifier: From images [B, H, W, C] to probabilities [B, K].
         split: The records.
 
     Raises:
-        errors.BadInput: an image is missing or there twice.
+        errors.BadInput: an image is missing, or is there twice.
     """
     step = tf.function(lambda images: classifier(images, training=False), reduce_retracing=True)
     batches = [
@@ -78,14 +78,14 @@ def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:
 
 
 def require_probabilities(probabilities: np.ndarray, path: Path) -> None:
-    """Check what a model gave: NaN and the scores of a model without a softmax are no probabilities.
+    """Check that a model's outputs are probabilities, not NaN or the scores of a model without a softmax.
 
     Args:
         probabilities: float [N, K].
-        path: The model's file, for the error.
+        path: The model's file, for the error message.
 
     Raises:
-        errors.BadInput: some are negative, or do not add up to 1.
+        errors.BadInput: an output is NaN or negative, or the outputs for an image do not add up to 1.
     """
     wrong = ~(probabilities >= 0).all(axis=1) | ~(np.abs(probabilities.sum(axis=1) - 1) < SUM_TOLERANCE)
     if wrong.any():
@@ -102,7 +102,7 @@ def images(split: tfrecord.Split, rows: np.ndarray) -> np.ndarray:
 
     Args:
         split: The records.
-        rows: int [n], which of its images, in any order.
+        rows: int [n], the places of the images in the split, in any order.
 
     Returns:
         uint8 [n, H, W, C], in the order of `rows`.
@@ -117,17 +117,17 @@ def images(split: tfrecord.Split, rows: np.ndarray) -> np.ndarray:
 
 
 def spread(count: int, examples: int) -> np.ndarray:
-    """Rows spread evenly over a split of `count` images: int, at most `examples` of them."""
+    """Return at most `examples` rows, as int, that are spread evenly over a split of `count` images."""
     return np.unique(np.linspace(0, count - 1, min(examples, count)).round().astype(int))
 
 
 def first_of_classes(labels: np.ndarray, classes: int, images: int) -> np.ndarray:
-    """Rows of the first images of the first classes to appear, class by class: int [n].
+    """Return rows of the first images of the first classes to appear, class by class: int [n].
 
     Args:
         labels: int [N].
-        classes: How many classes.
-        images: How many images of each.
+        classes: The maximum number of classes.
+        images: The maximum number of images per class.
     """
     _, firsts = np.unique(labels, return_index=True)
     appearing = labels[np.sort(firsts)][:classes]

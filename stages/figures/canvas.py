@@ -1,4 +1,4 @@
-"""What all pictures share: how they are saved, how an image is drawn and how classes are named."""
+"""The basics of all pictures: how they are saved, how an image is drawn and how classes are named."""
 
 import itertools
 import unicodedata
@@ -18,9 +18,9 @@ RIGHT, WRONG = "#1a7f37", "#cf222e"
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG. Equal figures give equal bytes for one version of matplotlib.
+    """Write a figure as a PNG file; equal figures give equal bytes for one version of matplotlib.
 
-    Characters that its own font lacks come from the fonts of this machine.
+    Characters that matplotlib's own font lacks come from the fonts of this machine.
     """
     texts = figure.findobj(Text)
     others = fonts.others("".join(text.get_text() for text in texts))
@@ -30,16 +30,16 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def note(text: str) -> Figure:
-    """A sentence, for a picture that has nothing else to show."""
+    """Draw a sentence, for a picture that has nothing else to show."""
     figure = Figure(figsize=(7, 1.5))
     figure.text(0.5, 0.5, plain(text), ha="center", va="center", wrap=True)
     return figure
 
 
 def names(classes: Sequence[str], length: int) -> list[str]:
-    """The classes' names as a picture shows them, each of at most `length` characters.
+    """Return the classes' names as a picture shows them, each of at most `length` characters.
 
-    Where two would look alike, every one begins with its label.
+    If two names would look the same, every name begins with its label.
     """
     known = fonts.drawable("".join(classes))
     shown = [ellipsis.cut(_spelt_out(name, known), length) for name in classes]
@@ -50,12 +50,12 @@ def names(classes: Sequence[str], length: int) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib draws as it stands, dollar signs and all."""
+    """Return text that matplotlib draws literally, dollar signs included."""
     return _without_formulas(_spelt_out(text, fonts.drawable(text)))
 
 
 def _spelt_out(text: str, known: set[str]) -> str:
-    """Text in which runs of characters that no font has are code points, such as U+732B U+72AC."""
+    """Replace characters that no font has by their code points, such as U+732B U+72AC."""
     runs = itertools.groupby(text, key=known.__contains__)
     return " ".join("".join(run) if drawn else " ".join(map(_code_point, run)) for drawn, run in runs)
 
@@ -65,7 +65,7 @@ def _code_point(character: str) -> str:
 
 
 def _look(text: str) -> str:
-    """Equal for texts that differ in blanks or in how accents are encoded."""
+    """Return a text that is equal for texts that differ only in blanks or in how accents are encoded."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 

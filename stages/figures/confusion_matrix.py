@@ -9,16 +9,17 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from stages.figures import canvas
 
-NUMBERED_CLASSES = 30  # of a confusion matrix; a larger one shows colours and their scale
-CROWDED_MATRIX = 14  # inches, of a larger one
+NUMBERED_CLASSES = 30  # up to which cells have numbers; a larger matrix shows colours and their scale
+CROWDED_MATRIX = 14  # inches of a matrix without numbers
 MARGIN = 0.12  # inches around a confusion matrix
-NAMED_CLASSES = 110  # of a still larger one every second, third, ... class is named
+NAMED_CLASSES = 110  # up to which all are named; of more, every second, third, ... class is named
 
 
 def figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Counts, and the share of each actual class (rows sum to 1), side by side.
+    """Draw a confusion matrix twice, side by side: counts, and shares of the actual class (rows sum to 1).
 
-    Numbers up to 30 classes, a scale of colours beyond; beyond 110 classes not every one is named.
+    Up to 30 classes the cells have numbers; with more, there is a scale of colours instead. With more than
+    110 classes, not every class is named.
 
     Args:
         counts: int [K, K]; row = actual class, column = predicted class.

@@ -1,4 +1,4 @@
-"""What a convolution and a pooling do to an image, computed and drawn by hand."""
+"""The effect of a convolution and a pooling on an image, computed and drawn step by step."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,18 +12,18 @@ FILTERS = {
     "Vertical lines": np.array([[-1, 2, -1]] * 3),
     "Horizontal lines": np.array([[-1] * 3, [2] * 3, [-1] * 3]),
 }
-SMALLEST = 4  # pixels; a 3x3 filter leaves two of them, pooling one
+SMALLEST = 4  # pixels; a 3x3 filter leaves two of the four, and pooling leaves one
 
 
 def figure(image: np.ndarray, name: str) -> Figure:
-    """An image, a filter for vertical and one for horizontal lines, and the image after each.
+    """Draw an image, a filter for vertical lines and one for horizontal lines, and the image after each.
 
     The steps are those of a network's first layers: convolution 3x3 without padding, ReLU,
-    max-pooling 2x2. An image of less than 4 pixels a side leaves nothing to show; a sentence says so.
+    max-pooling 2x2. An image with a side of less than 4 pixels leaves nothing to show; a sentence says so.
 
     Args:
         image: uint8 [H, W, C].
-        name: Its class.
+        name: The name of the image's class.
     """
     pixels = grey(image)
     if min(pixels.shape) < SMALLEST:
@@ -46,14 +46,14 @@ def figure(image: np.ndarray, name: str) -> Figure:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, C] as float [H, W]: the luma (ITU-R 601) of three channels, else their mean."""
+    """Make an image grey, uint8 [H, W, C] to float [H, W]: luma (ITU-R 601) if C is 3, else the mean."""
     if image.shape[-1] == 3:
         return np.asarray(Image.fromarray(image).convert("L"), float)
     return image.mean(axis=-1)
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """ReLU of the cross-correlation, which networks call convolution, without padding.
+    """Return ReLU of the cross-correlation, which networks call convolution, without padding.
 
     Args:
         image: [H, W].
@@ -66,20 +66,20 @@ def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def max_pool(image: np.ndarray) -> np.ndarray:
-    """The greatest of each 2x2 pixels: [H, W] becomes [H // 2, W // 2]."""
+    """Return the maximum of each 2x2 pixels: [H, W] becomes [H // 2, W // 2]."""
     height, width = (side // 2 for side in image.shape)
     return image[: 2 * height, : 2 * width].reshape(height, 2, width, 2).max(axis=(1, 3))
 
 
 def _draw(axes: Axes, pixels: np.ndarray, title: str, white: float) -> None:
-    axes.imshow(pixels, cmap="gray", vmin=0, vmax=white or 1)  # no line found: all black
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=white or 1)  # all black if there is no line
     axes.set_title(title, fontsize=10)
     axes.set(xticks=[], yticks=[])
 
 
 def _draw_kernel(axes: Axes, kernel: np.ndarray, title: str) -> None:
     limit = np.abs(kernel).max()
-    axes.imshow(kernel, cmap="RdBu", vmin=-2 * limit, vmax=2 * limit)  # pale: the numbers stay readable
+    axes.imshow(kernel, cmap="RdBu", vmin=-2 * limit, vmax=2 * limit)  # pale: the numbers are readable
     for (row, column), weight in np.ndenumerate(kernel):
         axes.text(column, row, f"{weight:d}", ha="center", va="center", fontsize=12)
     axes.set_title(title, fontsize=10)

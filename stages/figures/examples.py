@@ -1,4 +1,4 @@
-"""The picture of test images with what the model says of them."""
+"""The picture of test images and the model's answers."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def figure(
     probability: Sequence[float],
     classes: Sequence[str],
 ) -> Figure:
-    """A grid of images with what the model says, green where right and red where wrong.
+    """Draw a grid of images with the model's answers: green for right answers, red for wrong ones.
 
     Args:
         images: uint8 [n, H, W, C].

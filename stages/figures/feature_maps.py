@@ -1,4 +1,4 @@
-"""The journey of images through a network, layer by layer."""
+"""The picture of images on their way through a network, layer by layer."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from stages.figures import canvas, mosaic
 
 CELL = 1.4  # inches
-STRIP = 32  # dense units side by side, before the strip goes on below
+STRIP = 32  # dense units side by side; more units continue in the next row
 LIKELIEST = 5  # classes whose probabilities are drawn
 
 
@@ -21,9 +21,9 @@ def figure(
     probabilities: np.ndarray,
     classes: Sequence[str],
 ) -> Figure:
-    """A row per image: the image, what each layer makes of it, the likeliest classes.
+    """Draw a row per image: the image, the output of each layer, and the likeliest classes.
 
-    A channel has one scale of colours in all rows, so that rows compare.
+    A channel has the same scale of colours in all rows, so that rows can be compared.
 
     Args:
         images: uint8 [n, H, W, C].
@@ -57,7 +57,7 @@ def figure(
 
 
 def _pictures(values: np.ndarray) -> list[np.ndarray]:
-    """One [height, width] picture per image, its values from 0 to 1 and NaN for blanks."""
+    """Return one [height, width] picture per image, with values from 0 to 1 and NaN for blanks."""
     if values.ndim == 4:
         columns = math.ceil(math.sqrt(values.shape[-1]))
         scaled = _scaled(values, axis=(0, 1, 2))
@@ -72,14 +72,14 @@ def _scaled(values: np.ndarray, axis: tuple[int, ...] | None) -> np.ndarray:
 
 
 def _folded(units: np.ndarray) -> np.ndarray:
-    """[n] in rows of at most `STRIP`."""
+    """Arrange values [n] in rows of at most `STRIP`; the last row is filled up with NaN."""
     width = min(len(units), STRIP)
     rows = -(-len(units) // width)
     return np.pad(units, (0, rows * width - len(units)), constant_values=np.nan).reshape(rows, width)
 
 
 def _draw_probabilities(axes: Axes, shares: np.ndarray, actual: int, names: Sequence[str]) -> None:
-    """Bars of the likeliest classes: green the actual one, red one that is taken for it."""
+    """Draw bars of the likeliest classes: the actual class in green, one that is mistaken for it in red."""
     order = np.argsort(-shares, kind="stable")[:LIKELIEST]
     for place, label in enumerate(order):
         colour = canvas.RIGHT if label == actual else canvas.WRONG if place == 0 else "grey"

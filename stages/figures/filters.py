@@ -13,13 +13,13 @@ COLUMNS = 8
 
 
 def figure(layer: str, filters: np.ndarray) -> Figure:
-    """A grid of the first 64 filters, each on its own scale around zero.
+    """Draw a grid of the first 64 filters, each on its own scale around zero.
 
     Args:
         layer: The layer's name.
-        filters: float [n, h, w, c]. Of three channels they are colour images in which grey is zero.
-            Of any other number the channels' mean is shown: red below zero and blue above, or, without
-            negative weights, from black for zero to white.
+        filters: float [n, h, w, c]. Filters with three channels are drawn as colour images in which grey is
+            zero. Of others the mean of the channels is drawn: red below zero and blue above, or, if no
+            weight is negative, from black for zero to white.
     """
     shown = filters[:MOST]
     columns = min(COLUMNS, len(shown))
@@ -37,7 +37,7 @@ def figure(layer: str, filters: np.ndarray) -> Figure:
 
 
 def _picture(filters: np.ndarray, columns: int, signed: bool) -> dict[str, Any]:
-    """What imshow takes."""
+    """Return the arguments of imshow."""
     if filters.shape[-1] == 3:
         whole = mosaic.mosaic(0.5 + 0.5 * _scaled(filters), columns)
         return {"X": np.nan_to_num(whole, nan=1.0)}
@@ -47,6 +47,6 @@ def _picture(filters: np.ndarray, columns: int, signed: bool) -> dict[str, Any]:
 
 
 def _scaled(filters: np.ndarray) -> np.ndarray:
-    """Each filter divided by its largest weight, the sign aside; one of zeros stays."""
+    """Divide each filter by its largest absolute weight; a filter of zeros stays as it is."""
     largest = np.abs(filters).max(axis=tuple(range(1, filters.ndim)), keepdims=True)
     return filters / np.where(largest > 0, largest, 1)

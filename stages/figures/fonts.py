@@ -1,7 +1,7 @@
-"""Which installed fonts have a character that matplotlib's own font lacks.
+"""Find installed fonts for the characters that matplotlib's own font lacks.
 
 matplotlib brings DejaVu Sans, which has the alphabets of Europe, Arabic and Hebrew, but no Chinese,
-Japanese, Korean or Indic characters. Text that it has is drawn alike on every machine.
+Japanese, Korean or Indic characters. Text in this font looks the same on every machine.
 """
 
 import functools
@@ -9,13 +9,13 @@ import functools
 from matplotlib import font_manager, ft2font
 
 OWN = "DejaVu Sans"
-BOXES = "Last Resort High-Efficiency"  # matplotlib's too: has a box for every character
+BOXES = "Last Resort High-Efficiency"  # a font of matplotlib that has a box for every character
 REGULAR = 400  # weight
 
 
-@functools.lru_cache(maxsize=16)  # texts; a search opens hundreds of files where many fonts are installed
+@functools.lru_cache(maxsize=16)  # texts; a search opens hundreds of files if many fonts are installed
 def others(text: str) -> dict[str, str]:
-    """The font of each printable character of a text that is not in DejaVu Sans, if any font has it."""
+    """Return a font for each printable character of a text that is not in DejaVu Sans, if any font has it."""
     missing = {character for character in text if character.isprintable()} - _own()
     found: dict[str, str] = {}
     for name, path, index in _installed() if missing else ():
@@ -28,7 +28,7 @@ def others(text: str) -> dict[str, str]:
 
 
 def drawable(text: str) -> set[str]:
-    """The characters of a text that a picture can show."""
+    """Return the characters of a text that a picture can show."""
     return {character for character in text if character.isprintable()} & _own() | others(text).keys()
 
 
@@ -38,7 +38,7 @@ def _own() -> frozenset[str]:
 
 
 def _installed() -> list[tuple[str, str, int]]:
-    """Families, each with a file and the place within it, by name: the choice is the same each time."""
+    """Return (family, file, index in the file) of the installed fonts, always in the same order."""
     return sorted(
         (font.name, font.fname, font.index)
         for font in font_manager.fontManager.ttflist
@@ -47,7 +47,7 @@ def _installed() -> list[tuple[str, str, int]]:
 
 
 def _characters(path: str, index: int) -> frozenset[str]:
-    """Those of a font; none of a file that is gone or damaged."""
+    """Return the characters of a font; none if the file is gone or damaged."""
     try:
         return frozenset(map(chr, ft2font.FT2Font(path, face_index=index).get_charmap()))
     except (OSError, RuntimeError):

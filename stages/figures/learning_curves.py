@@ -17,13 +17,15 @@ MEASURES = {  # column: title
 
 
 def figure(history: pd.DataFrame) -> Figure:
-    """Loss, accuracy and, where there are such columns, precision and recall by epoch.
+    """Draw loss, accuracy and, if there are such columns, precision and recall by epoch.
 
-    Of training and, where there is one, validation. A dashed line stands where the two cross for the
-    last time, with the epoch and the value there; a star on the best validation, whose numbers stand above.
+    There is a curve of training and, if the history has it, one of validation. A dashed line marks where the
+    two cross for the last time, with the epoch and the value there. A star marks the best validation; its
+    value and epoch are in the title.
 
     Args:
-        history: Columns epoch, loss, accuracy and perhaps others of MEASURES, and val_ of each.
+        history: Columns epoch, loss, accuracy and perhaps others of MEASURES; each may also have a column
+            with the prefix val_.
     """
     measures = [name for name in MEASURES if name in history]
     rows = -(-len(measures) // 2)
@@ -43,22 +45,22 @@ def figure(history: pd.DataFrame) -> Figure:
 def last_crossing(
     epochs: np.ndarray, training: np.ndarray, validation: np.ndarray
 ) -> tuple[float, float] | None:
-    """The epoch and the value at which two curves, straight between epochs, cross for the last time.
+    """Return the epoch and the value at which two curves, straight between epochs, cross for the last time.
 
-    The last crossing, since from there on one curve stays on its side of the other: mostly that is
-    where a network begins to know the training images better than others. Curves that meet and part
-    again on the same sides do not cross.
+    From the last crossing on, one curve stays on its side of the other. Mostly that is where a network
+    begins to know the training images better than other images. Curves that meet and part again on the same
+    sides do not cross.
 
     Args:
-        epochs: n of them, ascending.
+        epochs: n epochs, ascending.
         training: n values.
         validation: n values.
 
     Returns:
-        None if they do not cross.
+        The epoch and the value, or None if the curves do not cross.
     """
     gaps = training - validation
-    apart = np.flatnonzero(gaps)  # where the curves touch, the crossing shows in the next gap
+    apart = np.flatnonzero(gaps)  # if the curves touch, the next gap shows whether they cross
     changes = apart[:-1][np.sign(gaps[apart[:-1]]) != np.sign(gaps[apart[1:]])]
     if not len(changes):
         return None
@@ -86,7 +88,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
 
 
 def _draw_crossing(axes: Axes, epoch: float, value: float) -> None:
-    """A dashed line, and its numbers in the half of the panel where the curves are not."""
+    """Draw a dashed line, with its numbers in the half of the panel where the curves are not."""
     axes.axvline(epoch, color="grey", linestyle="--", linewidth=1, label="the two cross (last time)")
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     on_left, above = epoch < (left + right) / 2, value < (bottom + top) / 2

@@ -1,4 +1,4 @@
-"""Many small pictures in one."""
+"""Arrange many small pictures in one."""
 
 import numpy as np
 
@@ -6,12 +6,14 @@ LEAST = 32  # pixels; smaller pictures are enlarged, so that the gaps stay thin
 
 
 def mosaic(pictures: np.ndarray, columns: int, gap: float = np.nan) -> np.ndarray:
-    """Pictures in rows, with a thin gap between them that is also where the last row ends early.
+    """Arrange pictures in rows, with a thin gap between them.
+
+    The rest of a last row that is not full has the value of the gap, too.
 
     Args:
         pictures: [n, h, w] or [n, h, w, c].
-        columns: Pictures side by side.
-        gap: The value of its pixels; NaN is for pictures of floats.
+        columns: The number of pictures side by side.
+        gap: The value of the gap's pixels; NaN is only for pictures of floats.
 
     Returns:
         [height, width] or [height, width, c], of the pictures' dtype.

@@ -7,14 +7,14 @@ from matplotlib.ticker import MaxNLocator
 
 from stages.reporting import calibration, wilson
 
-COUNTED_BINS = 20  # beyond, the numbers of images do not fit above their bars
+COUNTED_BINS = 20  # with more bins, the numbers of images do not fit above their bars
 BLUE, GREY = "#0969da", "#8c959f"
 
 
 def figure(found: calibration.Bins) -> Figure:
-    """Accuracy with its 95 % interval at the mean confidence of each bin, above the bin's images.
+    """Draw each bin's accuracy, with its 95 % interval, at its mean confidence; below, its number of images.
 
-    A perfectly calibrated model lies on the diagonal; below it, a model is surer than it is right.
+    A perfectly calibrated model lies on the diagonal; below the diagonal, a model is overconfident.
     """
     drawn = Figure(figsize=(6.4, 7.2), layout="constrained")
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])

@@ -1,4 +1,4 @@
-"""The picture of training images, plain and augmented."""
+"""The picture of training images, without and with augmentation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,18 +9,19 @@ from stages.figures import canvas, mosaic
 
 
 def figure(rows: Mapping[str, np.ndarray], labels: Sequence[int], classes: Sequence[str]) -> Figure:
-    """A grid of the same n images, one row per way of showing them.
+    """Draw a grid of the same n images, with one row for each of their versions.
 
     Args:
         rows: A title and uint8 [n, H, W, C] per row.
-        labels: The n images'.
+        labels: The labels of the n images.
         classes: K names.
     """
     shown = canvas.names(classes, 15)
     drawn = Figure(figsize=(1.25 * len(labels) + 0.8, 1.3 * len(rows) + 0.7), layout="constrained")
     augmented = ": plain, and as the augmented views have them" if len(rows) > 1 else ""
     drawn.suptitle(f"Training images{augmented}")
-    # One picture: 50 of them, an axes each, took as long to draw as 100,000 images to augment.
+    # All images are one picture: to draw 50 pictures, each with its own axes, took as long as to augment
+    # 100,000 images.
     whole = mosaic.mosaic(np.concatenate(list(rows.values())), columns=len(labels), gap=255)
     axes = drawn.subplots()
     canvas.show(axes, whole)
@@ -32,5 +33,5 @@ def figure(rows: Mapping[str, np.ndarray], labels: Sequence[int], classes: Seque
 
 
 def _middles(length: int, count: int) -> np.ndarray:
-    """The middles of `count` equal parts of an axis."""
+    """Return the middles of `count` equal parts of an axis."""
     return (np.arange(count) + 0.5) * length / count - 0.5

@@ -19,12 +19,12 @@ import numpy as np
 from stages.inputs import manifest
 from stages.running import errors, outputs, paramfile
 
-# What NumPy raises for files that are no arrays.
+# The exceptions that NumPy raises for files that are not arrays.
 UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
 class Manifest(paramfile.Section):
-    """What a split's folder holds."""
+    """The manifest of one split's arrays."""
 
     classes: list[str]
     count: paramfile.Count
@@ -37,8 +37,8 @@ def write(
     """Write one split to a new folder, image by image.
 
     Args:
-        folder: Is created.
-        manifest: Says how many images there are, of which shape and classes.
+        folder: The folder to create.
+        manifest: The number of images, their shape and their classes.
         images: uint8 [H, W, C] each.
         labels: int64 [N].
         positions: int64 [N].
@@ -59,17 +59,17 @@ def write(
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    """Write a .npy file; unlike np.save on a path, a full disk is an error with its number."""
+    """Write a .npy file; unlike with np.save on a path, a full disk is an OSError that has its errno."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     path.write_bytes(buffer.getvalue())
 
 
 class Images:
-    """The images of one split, uint8 [N, H, W, C], read from their file when they are asked for.
+    """The images of one split, uint8 [N, H, W, C], read from their file when they are indexed.
 
-    A memory map would do the same, but what it has read counts as the process's memory, in the end
-    the whole file. Reading is as quick: 700,000 images/s of 32x32x3 from the system's cache.
+    A memory map would do the same, but everything it has read counts as memory of the process, in the end
+    the whole file. Reading is as fast: 700,000 images/s of 32x32x3 from the system's cache.
     """
 
     def __init__(self, path: Path):
@@ -90,7 +90,7 @@ class Images:
         return self.shape[0]
 
     def __getitem__(self, places: np.ndarray) -> np.ndarray:
-        """The images at some places of the file: uint8 [n, H, W, C]."""
+        """Read the images at the given places of the file, int [n]: uint8 [n, H, W, C]."""
         images = np.empty((len(places), *self.shape[1:]), np.uint8)
         for image, place in zip(images, places.tolist(), strict=True):
             self.file.seek(self.first_byte + place * image.nbytes)
@@ -102,8 +102,8 @@ class Split:
     """One split as it was written, checked against its manifest; the images stay on disk.
 
     Raises:
-        errors.BadInput: an array is missing, damaged, of another shape or type than its manifest says, a
-            label is of no class, or a position is there twice.
+        errors.BadInput: an array is missing, damaged, or of another shape or type than its manifest says;
+            a label is of no class; or a position is there twice.
     """
 
     def __init__(self, folder: Path):
@@ -119,7 +119,7 @@ class Split:
             raise _not_as_written(self.images.file.name, f"the shape {expected}", self.images.shape)
 
     def _integers(self, path: Path, below: int | None) -> np.ndarray:
-        """Read integers [N] of 0 or more, and below a bound if there is one."""
+        """Read integers [N] and check that they are at least 0, and below the bound if there is one."""
         try:
             values = np.load(path)
         except UNREADABLE as error:

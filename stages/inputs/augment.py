@@ -1,8 +1,8 @@
-"""Augmentation operations: values that say what they draw, applied to whole batches at once.
+"""Augmentation operations: each says how many random numbers it needs, and changes a whole batch at once.
 
-An operation is called with images (uint8 [B, H, W, C]) and `draws` uniform numbers in [0, 1) per
-image (float32 [B, draws]) and returns images of the same shape and dtype. The draws decide
-everything, so the same draws give the same pixels.
+An operation is called with images (uint8 [B, H, W, C]) and with `draws` uniform numbers in [0, 1) per
+image (float32 [B, draws]). It returns images of the same shape and dtype. The draws decide everything,
+so the same draws give the same pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,18 @@ class Operation(paramfile.Section):
     """One augmentation with its strength."""
 
     draws: ClassVar[int]
-    turn: ClassVar[float | None] = None  # from view to view an image's draws go on by so much; None: anew
+    turn: ClassVar[float | None] = None  # added to an image's draws from view to view; None draws again
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Return the augmented images.
+
+        Args:
+            images: uint8 [B, H, W, C].
+            draws: float32 [B, draws], in [0, 1).
+
+        Returns:
+            uint8 [B, H, W, C].
+        """
         raise NotImplementedError
 
 
@@ -34,23 +42,24 @@ class FlipHorizontal(Operation):
     probability: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Mirror left and right the images whose draw is below the probability."""
         return _flipped(images, draws[:, 0] < self.probability, axis=2)
 
 
 class AlternatingFlip(Operation):
-    """Mirror left and right in every other view: a random half of the images in the even views, the
-    others in the odd ones, so that each pair of views shows both sides of every image.
+    """Mirror each image left and right in every other view.
 
-    Jordan, "94% on CIFAR-10 in 3.29 seconds" (arXiv:2404.00498). Against random flips it is worth
-    0.3 ± 0.4 points of accuracy in four epochs (reports/benchmarks/ablation.md).
+    A random half of the images is mirrored in the even views, and the other half in the odd views, so that
+    each pair of views shows both sides of every image. The method is that of Jordan, "94% on CIFAR-10 in
+    3.29 seconds" (arXiv:2404.00498). Compared with random flips it is worth 0.3 ± 0.4 points of accuracy in
+    four epochs (reports/benchmarks/ablation.md).
     """
 
     draws: ClassVar[int] = 1
     turn: ClassVar[float] = 0.5
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Mirror left and right the images whose draw is below one half."""
         return _flipped(images, draws[:, 0] < 0.5, axis=2)
 
 
@@ -61,13 +70,16 @@ class FlipVertical(Operation):
     probability: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Mirror top and bottom the images whose draw is below the probability."""
         return _flipped(images, draws[:, 0] < self.probability, axis=1)
 
 
 def _flipped(images: tf.Tensor, flip: tf.Tensor, axis: int) -> tf.Tensor:
-    """Reverse an axis of the images chosen by bool [B]. Taking them apart runs at 240,000 images/s
-    on one core, choosing pixel by pixel with tf.where at 50,000."""
+    """Reverse an axis of the images chosen by bool [B].
+
+    Separating the chosen images from the others runs at 240,000 images/s on one core; choosing pixel by
+    pixel with tf.where runs at 50,000.
+    """
     group = tf.cast(flip, tf.int32)
     same, mirrored = tf.dynamic_partition(images, group, 2)
     places = tf.dynamic_partition(tf.range(tf.shape(images)[0]), group, 2)
@@ -75,13 +87,13 @@ def _flipped(images: tf.Tensor, flip: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 class Translate(Operation):
-    """Shift by up to some pixels along both axes; the border is filled by reflection."""
+    """Shift by up to `pixels` along both axes; the border is filled by reflection."""
 
     draws: ClassVar[int] = 2
     pixels: int = pydantic.Field(ge=0)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Shift the rows of each image by its first draw and the columns by its second, in whole pixels."""
         choices = 2 * self.pixels + 1
         chosen = tf.cast(tf.floor(draws * choices), tf.int32)
         shape, count = tf.shape(images), tf.shape(images)[0]
@@ -96,8 +108,11 @@ class Translate(Operation):
 
 
 def _columns_shifted(images: tf.Tensor, shift: int) -> tf.Tensor:
-    """Images [B, H, W, C] with their columns shifted alike: whole runs of them are copied at more than
-    twice the rate of a gather, which is for shifts that leave nothing in place."""
+    """Shift the columns of all images [B, H, W, C] by the same number of pixels.
+
+    Whole runs of columns are copied at more than twice the rate of a gather. The gather is for shifts as
+    wide as the image or wider.
+    """
     width = images.shape[2]
     if width is None or abs(shift) >= width:
         return tf.gather(images, _reflected(shift, tf.shape(images)[2]), axis=2)
@@ -109,23 +124,27 @@ def _columns_shifted(images: tf.Tensor, shift: int) -> tf.Tensor:
 
 
 def _reflected(shift: tf.Tensor | int, size: tf.Tensor) -> tf.Tensor:
-    """Where each place of a line comes from when the line is shifted, mirrored at its ends without
-    repeating them: int32 [size], or [B, size] for shifts [B, 1]."""
+    """Return the source of each place of a line that is shifted and mirrored at its ends.
+
+    The pixels at the ends are not repeated.
+
+    Returns:
+        int32 [size], or [B, size] for shifts [B, 1].
+    """
     period = tf.maximum(2 * (size - 1), 1)
     source = tf.math.floormod(tf.range(size) - shift, period)
     return tf.minimum(source, period - source)
 
 
 class Cutout(Operation):
-    """Paint a square of some size, centred anywhere in the image, in one grey (DeVries and Taylor,
-    arXiv:1708.04552)."""
+    """Paint a grey square, centred anywhere in the image (DeVries and Taylor, arXiv:1708.04552)."""
 
     draws: ClassVar[int] = 2
     size: int = pydantic.Field(ge=0)
     fill: int = pydantic.Field(ge=0, le=255)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Paint the square around the row and the column that the two draws choose."""
         shape = tf.shape(images)
         inside_rows = self._inside(draws[:, 0], shape[1])
         inside_columns = self._inside(draws[:, 1], shape[2])
@@ -140,13 +159,13 @@ class Cutout(Operation):
 
 
 class Brightness(Operation):
-    """Add up to `amount` of the full range to every pixel, or take it away."""
+    """Add up to `amount` of the full range to every pixel, or subtract it."""
 
     draws: ClassVar[int] = 1
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Darken an image for a draw below one half, else brighten it, by one value for all its pixels."""
         change = _signed(draws[:, 0]) * self.amount * 255
         return _pixels(tf.cast(images, tf.float32) + change)
 
@@ -158,7 +177,7 @@ class Contrast(Operation):
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Lower the contrast of an image for a draw below one half, else raise it."""
         values = tf.cast(images, tf.float32)
         mean = tf.reduce_mean(values, axis=[1, 2], keepdims=True)
         return _pixels(mean + (values - mean) * (1 + _signed(draws[:, 0]) * self.amount))
@@ -167,14 +186,14 @@ class Contrast(Operation):
 class Saturation(Operation):
     """Scale the distance of each pixel from its grey value by 1 - amount to 1 + amount.
 
-    Grey is the ITU-R BT.601 luma. Images of one channel stay as they are.
+    Grey is the ITU-R BT.601 luma. Only images of three channels are changed.
     """
 
     draws: ClassVar[int] = 1
     amount: float = pydantic.Field(ge=0, le=1)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Lower the saturation of an image for a draw below one half, else raise it."""
         if images.shape[-1] != 3:
             return images
         values = tf.cast(images, tf.float32)
@@ -183,18 +202,18 @@ class Saturation(Operation):
 
 
 class Rotate(Operation):
-    """Turn by up to some degrees either way, bilinear; the border is filled by reflection."""
+    """Turn by up to `degrees` either way, bilinearly; the border is filled by reflection."""
 
     draws: ClassVar[int] = 1
     degrees: float = pydantic.Field(ge=0, le=180)
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Apply it; see the module."""
+        """Turn each image about its centre; the direction depends on which half the draw is in."""
         angle = _signed(draws[:, 0])[:, 0, 0, 0] * self.degrees * (3.141592653589793 / 180)
         cos, sin, zero = tf.cos(angle), tf.sin(angle), tf.zeros_like(angle)
         shape = tf.shape(images)
         y, x = (tf.cast(shape[axis] - 1, tf.float32) / 2 for axis in (1, 2))
-        # The op maps each output pixel to its source; both are turned about the centre (x, y).
+        # The op maps each output pixel to its source by a rotation about the centre (x, y).
         source_x = [cos, -sin, x - cos * x + sin * y]
         source_y = [sin, cos, y - sin * x - cos * y]
         turned = tf.raw_ops.ImageProjectiveTransformV3(
@@ -209,7 +228,7 @@ class Rotate(Operation):
 
 
 def _signed(draw: tf.Tensor) -> tf.Tensor:
-    """Numbers [B] in [0, 1) as numbers [B, 1, 1, 1] in [-1, 1)."""
+    """Map numbers [B] in [0, 1) to numbers [B, 1, 1, 1] in [-1, 1)."""
     return (2 * draw - 1)[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 
@@ -231,10 +250,10 @@ OPERATIONS: dict[str, type[Operation]] = {
 
 
 def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operation]:
-    """The operations of a params list such as `[{translate: {pixels: 4}}]`.
+    """Return the operations of a params list such as `[{translate: {pixels: 4}}]`.
 
     Raises:
-        errors.BadInput: an unknown operation or option, or one out of range.
+        errors.BadInput: an operation or option is unknown, or an option is out of range.
     """
     operations = []
     for position, item in enumerate(listed, start=1):
@@ -248,9 +267,12 @@ def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operati
 
 
 def draw(operations: list[Operation], seed: int, view: int, images: np.ndarray) -> np.ndarray:
-    """The operations' draws for the given images of one view.
+    """Draw the random numbers of all operations for the given images of one view.
 
     Args:
+        operations: The operations, in the order in which they are applied.
+        seed: The seed of all draws.
+        view: The number of the view, from 0.
         images: Image indices, int64 [N].
 
     Returns:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, not on the order in which they are asked."""
+"""Random numbers that depend on what they are for, not on the order in which they are drawn."""
 
 from typing import Any
 
@@ -11,12 +11,14 @@ def uniform(seed: int, view: int, images: np.ndarray, columns: int) -> np.ndarra
     """Draw numbers in [0, 1) for the given images of one view.
 
     Each number is a hash of (seed, view, image index, column), by SplitMix64 (Steele, Lea and
-    Flood, "Fast splittable pseudorandom number generators", 2014). So it is the same however images
-    are batched, ordered or spread over processes and machines.
+    Flood, "Fast splittable pseudorandom number generators", 2014). It is therefore the same however
+    images are batched, ordered or spread over processes and machines.
 
     Args:
+        seed: The seed of all numbers.
+        view: The number of the view, from 0.
         images: Image indices, int64 [N].
-        columns: How many numbers each image needs.
+        columns: The number of numbers per image.
 
     Returns:
         float32 [N, columns].
@@ -30,7 +32,7 @@ def uniform(seed: int, view: int, images: np.ndarray, columns: int) -> np.ndarra
 
 
 def permutation(seed: int, view: int, count: int) -> np.ndarray:
-    """The order of `count` images in one view: int64 [count]."""
+    """Return a random order of `count` images for one view: int64 [count]."""
     return np.random.default_rng([seed, view]).permutation(count)
 
 

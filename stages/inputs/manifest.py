@@ -1,4 +1,4 @@
-"""The manifest of a split's records: what the folder holds, and checksums of it."""
+"""The manifest of a split's records: the contents of the folder, with checksums."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Normalization(paramfile.Section):
 
 
 class Manifest(paramfile.Section):
-    """What a split's folder holds."""
+    """The manifest of one split's records."""
 
     augment: list[dict[str, dict[str, Any] | None]]
     checksum: str  # of all the other fields
@@ -60,8 +60,8 @@ def read(folder: Path) -> Manifest:
     """Read the manifest of a split's folder and check it against the files beside it.
 
     Raises:
-        errors.BadInput: no manifest, a damaged or edited one, or a shard that is missing or not as it was
-            written.
+        errors.BadInput: the manifest is missing, damaged or edited, or a shard is missing or not as it
+            was written.
     """
     path = folder / FILE
     values = outputs.read_json(path)
@@ -90,7 +90,7 @@ def read(folder: Path) -> Manifest:
 
 
 def image_bytes(image_shape: Sequence[int]) -> int:
-    """The bytes of an image of the shape (H, W, C)."""
+    """Return the number of bytes of an image of the shape (H, W, C)."""
     return math.prod(image_shape)
 
 
@@ -100,9 +100,9 @@ def _checksum(values: dict[str, Any]) -> str:
 
 
 def _checksum_of_file(path: Path) -> str:
-    """Hash a file's record lengths and the records' own checksums, which TensorFlow verifies when it reads.
+    """Hash the lengths of a file's records and their own checksums, which TensorFlow verifies when it reads.
 
-    Each record is 8 bytes of length, 4 of its checksum, the content, 4 of its checksum.
+    A record is its length in 8 bytes, the length's checksum in 4, the content, the content's checksum in 4.
     """
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:

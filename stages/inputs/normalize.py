@@ -4,20 +4,21 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-Constants = tuple[list[float], list[float]]  # mean and standard deviation per channel, of 0..255
+Constants = tuple[list[float], list[float]]  # mean and standard deviation per channel, of pixels 0..255
 DECIMALS = 4
 
 
 def standardize(batches: Iterable[np.ndarray], channels: int) -> Constants:
-    """Each channel's own mean and standard deviation, so that it becomes 0 and 1.
+    """Return the mean and standard deviation of each channel, which become 0 and 1 by normalization.
 
     Args:
-        batches: uint8 [n, H, W, C] each. Sums are exact integers, whatever the batches.
+        batches: uint8 [n, H, W, C] each. Sums are exact integers, however the images are batched.
+        channels: C.
     """
     count, total, squares = 0, np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     for images in batches:
         values = images.reshape(len(images), -1)
-        # Adding up image by image before channel by channel keeps to runs of memory: 25 times as fast.
+        # Adding up over images before pixels reads memory in long runs: it is 25 times as fast.
         total += _by_channel(values, channels)
         squares += _by_channel(np.square(values, dtype=np.uint16), channels)  # 255 squared just fits
         count += values.size // channels
@@ -27,17 +28,17 @@ def standardize(batches: Iterable[np.ndarray], channels: int) -> Constants:
 
 
 def _by_channel(values: np.ndarray, channels: int) -> np.ndarray:
-    """The sums over images and pixels of [n, H * W * C]: int64 [C]."""
+    """Return the sums over images and pixels of [n, H * W * C]: int64 [C]."""
     return values.sum(axis=0, dtype=np.int64).reshape(-1, channels).sum(axis=0)
 
 
 def unit(batches: Iterable[np.ndarray], channels: int) -> Constants:
-    """0..255 becomes 0..1."""
+    """Return constants that scale pixels from 0..255 to 0..1."""
     return [0.0] * channels, [255.0] * channels
 
 
 def none(batches: Iterable[np.ndarray], channels: int) -> Constants:
-    """0..255 stays 0..255."""
+    """Return constants that leave pixels at 0..255."""
     return [0.0] * channels, [1.0] * channels
 
 

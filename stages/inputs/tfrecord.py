@@ -1,13 +1,13 @@
 """The records format: many images per TFRecord, and a manifest beside them.
 
-A split's folder holds, for every view, its shards in order, and manifest.json. A view is one epoch:
-every image once. A record is a tf.train.Example of up to `images_per_record` images:
+A split's folder holds the shards of every view, in order, and manifest.json. A view is the data of one
+epoch: every image once. A record is a tf.train.Example of up to `images_per_record` images:
 
     images     bytes, uint8 [n, H, W, C] in C order
     labels     bytes, little-endian int32 [n]
     positions  bytes, little-endian int64 [n]: each image's place in its published split
 
-Reading one image per record runs at 26,000 images/s on two cores, 512 per record at 326,000.
+Reading runs at 26,000 images/s on two cores with one image per record, and at 326,000 with 512.
 """
 
 import errno
@@ -23,8 +23,8 @@ from stages.inputs import manifest
 from stages.running import errors
 
 RECORD_BYTES = 1 << 23  # of the images of a record; a larger image has a record of its own
-BATCH_BYTES = 1 << 23  # of the images of a batch that is not trained on
-SHUFFLED_RECORDS = 16  # held in memory while a view is read again in another order
+BATCH_BYTES = 1 << 23  # of the images of a batch, except in training
+SHUFFLED_RECORDS = 16  # records in memory while a view is read again in another order
 PARALLEL_PARSES = 2
 
 _UNREADABLE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
@@ -33,12 +33,12 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, labels, positions
 
 
 def shard_name(view: int, shard: int) -> str:
-    """The file name of one shard of one view."""
+    """Return the file name of one shard of one view."""
     return f"view-{view:03d}-shard-{shard:02d}.tfrecord"
 
 
 def serialize(images: np.ndarray, labels: np.ndarray, positions: np.ndarray) -> bytes:
-    """One record. Equal arrays give equal bytes.
+    """Serialize the images of one record; equal arrays give equal bytes.
 
     Args:
         images: uint8 [n, H, W, C].
@@ -85,28 +85,29 @@ class Split:
 
     @property
     def image_bytes(self) -> int:
-        """The bytes of an image."""
+        """The number of bytes of an image."""
         return manifest.image_bytes(self.manifest.image_shape)
 
     def batch_size(self, largest: int) -> int:
-        """How many images make a batch of at most `largest` images and BATCH_BYTES: at least one."""
+        """Return the number of images of a batch: at most `largest`, at most BATCH_BYTES, at least one."""
         return max(1, min(largest, BATCH_BYTES // self.image_bytes))
 
     def dataset(self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0) -> tf.data.Dataset:
-        """Give epochs, one after the other, as batches of (images uint8 [B, H, W, C], labels int32 [B],
-        positions int64 [B]).
+        """Return a dataset of the batches of the given epochs, one epoch after the other.
 
-        Epoch e reads view e mod views, front to back; its last batch may be smaller. From the second round
-        over the views on, shards and records come in an order seeded by (seed, epoch); the order within a
+        A batch is (images uint8 [B, H, W, C], labels int32 [B], positions int64 [B]); the last batch of an
+        epoch may be smaller. Epoch e reads view e mod views from front to back. From the second round over
+        the views on, shards and records come in an order seeded by (seed, epoch), but the order within a
         record stays.
 
-        One pipeline reads all epochs: to set it up takes as long as reading 15,000 images of 32x32x3.
+        One pipeline reads all epochs, because setting one up takes as long as reading 15,000 images of
+        32x32x3.
         """
         image_shape, num_classes = tuple(self.manifest.image_shape), len(self.manifest.classes)
 
         @tf.autograph.experimental.do_not_convert
         def batched(files: tf.Tensor, records_to_shuffle: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
-            # This graph's own seed. Beside the global seed 0 TensorFlow compares `order` with 0 in Python.
+            # A seed for this graph only. With the global seed 0 TensorFlow compares `order` with 0 in Python.
             tf.compat.v1.set_random_seed(1)
             records = tf.data.TFRecordDataset(files).shuffle(records_to_shuffle, seed=order)
             parsed = records.map(lambda record: _parse(record, image_shape, num_classes), PARALLEL_PARSES)
@@ -120,12 +121,16 @@ class Split:
         """Iterate over `dataset`.
 
         Raises:
-            errors.BadInput: a file is corrupt or not in the records format; it is named.
+            errors.BadInput: a file is corrupt or not in the records format; the message names it.
         """
         return self.iterate(self.dataset(batch_size, epochs, seed))
 
     def iterate(self, dataset: Iterable[Any]) -> Iterator[Any]:
-        """Iterate over a dataset that was made of `dataset`; raises what `batches` does."""
+        """Iterate over a dataset made from the one that `dataset` returns.
+
+        Raises:
+            errors.BadInput: see `batches`.
+        """
         iterator = iter(dataset)
         while True:
             try:
@@ -143,7 +148,7 @@ class Split:
             yield batch
 
     def _source(self, epoch: int, seed: int) -> tuple[list[str], np.int64, np.int64]:
-        """The files that an epoch reads, its shuffle buffer in records (1: no shuffling) and its seed."""
+        """Return the files an epoch reads, its shuffle buffer in records (1: no shuffling) and its seed."""
         view, repeats = epoch % self.manifest.views, epoch // self.manifest.views
         files = [str(self.folder / shard_name(view, shard)) for shard in range(self.manifest.shards)]
         if not repeats:
@@ -166,8 +171,9 @@ class Split:
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Switch off tf.data's autotuning, whose thread is not always woken at the end of an epoch.
 
-    It sleeps 0.01, 0.02, 0.04, ... s between two looks at the pipeline, and the iterator waits for it:
-    under load a third of all epochs that compute for 2.7 s took 5.12 s, the sum of the first nine.
+    The thread sleeps 0.01, 0.02, 0.04, ... s between two looks at the pipeline, and the iterator waits for
+    it. Under load a third of all epochs that compute for 2.7 s took 5.12 s, which is about the sum of the
+    first nine sleeps.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

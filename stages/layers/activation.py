@@ -1,4 +1,4 @@
-"""SiLU and GELU, each with its gradient in one pass over memory, where TensorFlow takes many."""
+"""SiLU and GELU whose gradients take one pass over memory; TensorFlow's take many."""
 
 import functools
 import math
@@ -19,7 +19,7 @@ def _silu_slope(x: tf.Tensor) -> tf.Tensor:
 
 
 def _normal_share(x: tf.Tensor) -> tf.Tensor:
-    """The share of the standard normal distribution below x."""
+    """Return the share of the standard normal distribution below x."""
     return (1 + tf.math.erf(x * math.sqrt(0.5))) / 2
 
 
@@ -36,18 +36,19 @@ CURVES: dict[str, tuple[Curve, Curve]] = {"silu": (_silu, _silu_slope), "gelu": 
 
 
 class Activation(keras.layers.Activation):
-    """Keras's activation; SiLU and GELU (exact, by the error function) through XLA.
+    """Keras's activation layer, in which XLA computes SiLU and GELU (exactly, by the error function).
 
-    TensorFlow's kernels are compiled for processors without AVX2, XLA's for this one, and a gradient takes
-    several of the former. On two CPU cores with AMX SiLU and its gradient take 7 ms for [500, 15, 15, 64] in
-    bfloat16 instead of 29, GELU's 7 instead of 62; in float32, with AVX2 or AVX-512, SiLU's 3.2 instead of
-    8.5, GELU's 5 instead of 22 (`python -m benchmarks kernels`).
+    TensorFlow's kernels are compiled for processors without AVX2, and a gradient takes several of them. XLA
+    compiles its kernels for this processor. On two CPU cores with AMX, for bfloat16 [500, 15, 15, 64], SiLU
+    and its gradient take 7 ms instead of 29, and GELU and its gradient 7 ms instead of 62. In float32, with
+    AVX2 or AVX-512, SiLU takes 3.2 ms instead of 8.5 and GELU 5 ms instead of 22
+    (`python -m benchmarks kernels`).
     """
 
     stock = keras.layers.Activation
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Activate: float [...] to the same."""
+        """Apply the activation to float [...]; shape and dtype stay the same."""
         name = self.activation.__name__
         return _activated(name, inputs) if name in CURVES else super().call(inputs)
 
@@ -69,9 +70,10 @@ def _activated(name: str, inputs: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def _compiled(name: str, dtype: tf.DType) -> tuple[Curve, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
-    """The activation of values [N], and the gradient from them and the upstream one; computed in float32.
+    """Return an activation and its gradient as functions that XLA compiles; both compute in float32.
 
-    One function for all layers, and one dimension: what is of the same size is compiled once, in 50 ms.
+    The activation takes values [N]; the gradient takes values [N] and the upstream gradient [N]. All layers
+    share the two functions, and values have one dimension, so that each size is compiled only once, in 50 ms.
     """
     curve, slope = CURVES[name]
     values = tf.TensorSpec([None], dtype)

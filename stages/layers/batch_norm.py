@@ -9,20 +9,23 @@ from stages.layers import processor, replicas, xla, xla_batch_norm
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalization over the last axis of [B, H, W, C], through FusedBatchNormV3.
 
-    On the TensorFlow backend Keras computes it from separate operations and in float32, whatever
-    the precision. FusedBatchNormV3 takes bfloat16 and float16 and keeps its statistics in float32.
-    On two CPU cores with AMX an epoch of the three-block network takes 6 s instead of 9. Where oneDNN is
-    slow at it, XLA does it instead: see `xla_batch_norm`.
+    On the TensorFlow backend Keras normalizes by separate operations and in float32, whatever the
+    precision. FusedBatchNormV3 takes bfloat16 and float16 and keeps its statistics in float32.
+    On two CPU cores with AMX an epoch of the three-block network takes 6 s instead of 9. Where oneDNN's
+    kernel is slow, XLA's is used instead: see `xla_batch_norm`.
 
-    Weights are named and ordered as in Keras's layer, so either can take the other's place. On several
-    replicas each normalizes by the statistics of its own share of a batch; the moving ones, the same on
-    all of them, follow the mean over the replicas' images.
+    Weights are named and ordered as in Keras's layer, so each of the two layers can replace the other.
+    With several replicas, each one normalizes by the statistics of its own share of a batch. The moving
+    statistics are the same on all replicas and follow the mean over the replicas' images.
     """
 
     stock = keras.layers.BatchNormalization
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Normalize; in training with the batch's statistics, which the moving ones follow."""
+        """Normalize [B, H, W, C]: in training by the batch's statistics, else by the moving statistics.
+
+        In training the moving statistics follow those of the batch.
+        """
         moving = tf.convert_to_tensor(self.moving_mean)
         gamma = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(moving)
         beta = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(moving)
@@ -51,7 +54,7 @@ def _is_slow(inputs: tf.Tensor) -> bool:
 def _normalize(
     inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The outputs, and the batch's mean and biased variance."""
+    """Return the normalized inputs, and the batch's mean and biased variance."""
     outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
         inputs, gamma, beta, epsilon=epsilon, is_training=True
     )
@@ -79,7 +82,7 @@ def _values_per_channel(inputs: tf.Tensor) -> tf.Tensor:
 
 
 def _over_replicas(value: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """The mean of a value over the replicas, each with the weight of its count."""
+    """Return the mean of a value over the replicas, weighted by the count of each replica."""
     replica = replicas.context()
     if replica is None:
         return value

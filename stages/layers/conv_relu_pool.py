@@ -1,8 +1,9 @@
-"""Convolution, ReLU and max-pooling with the ReLU last, where there is a quarter left of the values.
+"""Convolution, max-pooling and ReLU in this order, so that ReLU runs on a quarter of the values.
 
-The maximum of rectified values is the rectified maximum, so the outputs are the same, and so are the
-gradients: both are zero where no value is positive, and else go to the largest. On two CPU cores the
-ReLU's gradient before a 2x2 pooling took a sixth of the step of a small network.
+The maximum of rectified values is the rectified maximum, so the outputs are the same as with ReLU before the
+pooling. So are the gradients: in both orders they are zero where no value is positive, and otherwise go to
+the largest value. On two CPU cores the gradient of a ReLU before a 2x2 pooling took a sixth of the step of a
+small network.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ def conv_relu_pool(x: keras.KerasTensor, filters: int, kernel_size: int, **optio
         x: float [B, H, W, C].
         filters: F.
         kernel_size: Height and width of the kernel, in pixels; without padding.
-        options: Others of Keras's `Conv2D`.
+        options: Other arguments of Keras's `Conv2D`.
 
     Returns:
         float [B, (H - kernel_size + 1) // 2, (W - kernel_size + 1) // 2, F].
@@ -29,7 +30,7 @@ def conv_relu_pool(x: keras.KerasTensor, filters: int, kernel_size: int, **optio
 
 
 class Conv2D(convolution.Conv2D):
-    """Keras's convolution with ReLU, which it leaves to the `MaxPooling2D` that follows."""
+    """Keras's convolution with ReLU, except that the ReLU is left to the `MaxPooling2D` that follows."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve and add the bias: [B, H, W, C] to [B, H', W', F]."""
@@ -37,7 +38,7 @@ class Conv2D(convolution.Conv2D):
 
 
 class MaxPooling2D(max_pooling.MaxPooling2D):
-    """Max-pooling with the ReLU of the `Conv2D` before it."""
+    """Max-pooling, followed by the ReLU that the `Conv2D` before it leaves out."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Pool and rectify: [B, H, W, C] to [B, H', W', C]."""

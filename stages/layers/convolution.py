@@ -1,5 +1,4 @@
-"""A convolution whose weight gradient is quick where oneDNN's is slow on a CPU, in bfloat16, and whose bias's
-gradient is right in it."""
+"""A convolution for bfloat16 on a CPU: a faster gradient for its kernel, an accurate one for its bias."""
 
 import itertools
 import operator
@@ -9,30 +8,31 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-LARGEST_MAP = 8  # height and width in pixels up to which the matrix products win
-FEWEST_CHANNELS = (64, 100)  # from which they do: of inputs and outputs, the fewer and the more of the two
-CHUNK = 100  # images to a piece of a large batch
+LARGEST_MAP = 8  # height and width in pixels up to which matrix products are faster
+FEWEST_CHANNELS = (64, 100)  # of inputs and outputs, the smaller and the larger number, from which they are
+CHUNK = 100  # images per piece of a large batch
 
 Padding = Literal["SAME", "VALID"]
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution with a weight gradient of its own, on a CPU in bfloat16, where that is quicker.
+    """Keras's convolution, with its own kernel gradient on a CPU in bfloat16 where that is faster.
 
-    In bfloat16 oneDNN computes the gradient of a kernel of 3x3 pixels at a fraction of the rate of the
-    convolution itself. Two things help, measured on two cores with AMX:
+    In bfloat16 oneDNN computes the gradient of a 3x3 kernel at a fraction of the rate of the convolution
+    itself. Two methods are faster, measured on two cores with AMX:
 
-    - It is a sum of nine matrix products, one per pixel of the kernel, of the shifted inputs with the
-      output's gradients. On maps up to 8x8 with 100 channels or more they take half the time or less
-      (7x7x128: 18 ms instead of 38; 3x3x256: 19 instead of 60), three quarters from 64 to 128 (6x6).
-    - Batches in pieces of 100 images, the pieces' gradients added up, take 0.6 to 0.8 of the time on
-      larger maps.
+    - Matrix products: the gradient consists of nine, one per pixel of the kernel, each of the shifted
+      inputs with the output's gradients. On maps up to 8x8 with 100 channels or more they take half the
+      time or less (7x7x128: 18 ms instead of 38; 3x3x256: 19 ms instead of 60). From 64 to 128 channels
+      they take three quarters of the time (6x6).
+    - Pieces: the batch is split into pieces of 100 images, whose gradients are added up. On larger maps
+      they take 0.6 to 0.8 of the time.
 
-    In float32 oneDNN's gradient takes as long as its convolution, with AVX2 as with AVX-512. Matrix products
-    take 1.0 to 1.5 times that on maps up to 8x8, pieces 1.0 to 1.2 times: neither is used.
+    In float32 oneDNN's gradient takes as long as its convolution, both with AVX2 and with AVX-512. Matrix
+    products take 1.0 to 1.5 times as long on maps up to 8x8, and pieces 1.0 to 1.2 times: neither is used.
     `python -m benchmarks kernels` measures both on this machine.
 
-    Weights are named and ordered as in Keras's layer, so either can take the other's place.
+    Weights are named and ordered as in Keras's layer, so each of the two layers can replace the other.
     """
 
     stock = keras.layers.Conv2D
@@ -42,7 +42,7 @@ class Conv2D(keras.layers.Conv2D):
         return self.activation(self.linear(inputs))
 
     def linear(self, inputs: tf.Tensor) -> tf.Tensor:
-        """What goes into the activation."""
+        """Convolve and add the bias, without the activation: [B, H, W, C] to [B, H', W', F]."""
         outputs = self.convolution_op(inputs, self.kernel)
         if not self.use_bias:
             return outputs
@@ -50,7 +50,7 @@ class Conv2D(keras.layers.Conv2D):
         return add(outputs, tf.cast(self.bias, outputs.dtype))
 
     def convolution_op(self, inputs: tf.Tensor, kernel: Any) -> tf.Tensor:
-        """Convolve [B, H, W, C] with [3, 3, C, F]."""
+        """Convolve [B, H, W, C] with a kernel [h, w, C, F]."""
         kernel = tf.convert_to_tensor(kernel)
         gradient = self.own_gradient(inputs, kernel)
         if gradient is None:
@@ -76,9 +76,12 @@ class Conv2D(keras.layers.Conv2D):
 
 @tf.custom_gradient
 def _biased(outputs: tf.Tensor, bias: tf.Tensor) -> Any:
-    """Outputs [B, H, W, F] with a bias [F]. The gradient of TensorFlow's operation, BiasAddGrad, which
-    Keras's layer has too, adds up in the precision of its input: of 480,000 normal numbers in bfloat16
-    it gives 716 where the sum is 1,639. A sum over the axes is right in every precision."""
+    """Add a bias [F] to outputs [B, H, W, F], with a gradient that is accurate in every precision.
+
+    The gradient of TensorFlow's operation, which Keras's layer has too, is BiasAddGrad. It adds up in the
+    precision of its input: for 480,000 normal numbers in bfloat16 it gives 716 where the sum is 1,639. A sum
+    over the axes is accurate.
+    """
 
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return upstream, tf.reduce_sum(upstream, axis=[0, 1, 2])
@@ -90,8 +93,10 @@ Gradient = Callable[[tf.Tensor, tf.Tensor, Padding], tf.Tensor]
 
 
 def convolution(inputs: tf.Tensor, kernel: tf.Tensor, padding: Padding, kernel_gradient: Gradient) -> Any:
-    """Convolve [B, H, W, C] with [3, 3, C, F]; the kernel's gradient comes from a function of the
-    inputs, the output's gradients [B, H', W', F] and the padding."""
+    """Convolve [B, H, W, C] with [3, 3, C, F] and compute the kernel's gradient by the given function.
+
+    The function takes the inputs, the output's gradients [B, H', W', F] and the padding.
+    """
 
     @tf.custom_gradient
     def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> Any:
@@ -106,7 +111,7 @@ def convolution(inputs: tf.Tensor, kernel: tf.Tensor, padding: Padding, kernel_g
 
 
 def by_matrix_products(inputs: tf.Tensor, upstream: tf.Tensor, padding: Padding) -> tf.Tensor:
-    """The gradient of a kernel, one product per pixel of it: [3, 3, C, F]."""
+    """Return the gradient of a kernel, [3, 3, C, F], by one matrix product per pixel of the kernel."""
     _, height, width, filters = upstream.shape
     channels = inputs.shape[-1]
     padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]]) if padding == "SAME" else inputs
@@ -117,7 +122,7 @@ def by_matrix_products(inputs: tf.Tensor, upstream: tf.Tensor, padding: Padding)
 
 
 def in_pieces(inputs: tf.Tensor, upstream: tf.Tensor, padding: Padding) -> tf.Tensor:
-    """The gradient of a kernel as the sum of those of pieces of the batch: [3, 3, C, F]."""
+    """Return the gradient of a kernel, [3, 3, C, F], as the sum of the gradients of pieces of the batch."""
     batch = inputs.shape[0]
     bounds = [batch * piece // (batch // CHUNK) for piece in range(batch // CHUNK + 1)]
     shape = [3, 3, inputs.shape[-1], upstream.shape[-1]]

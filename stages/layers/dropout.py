@@ -1,25 +1,25 @@
-"""Dropout from random bytes, where Keras draws a float per value."""
+"""Dropout that draws one random byte per value, where Keras draws a float."""
 
 import keras
 import tensorflow as tf
 
 from stages.layers import replicas
 
-STEPS = 256  # a byte's values; a rate is rounded to so many parts
+STEPS = 256  # the number of values of a byte; a rate is rounded to a multiple of 1 / STEPS
 
 
 class Dropout(keras.layers.Dropout):
-    """Keras's dropout with one random byte per value, its rate rounded to a multiple of 1/256.
+    """Keras's dropout with one random byte per value and a rate rounded to a multiple of 1/256.
 
-    What is kept is scaled so that the expectation stays exact for the rounded rate. Drawing a float
-    and comparing it took an eighth of the three-block network's step on two CPU cores. Replicas draw
-    apart from each other.
+    The kept values are scaled so that the expectation is exact for the rounded rate. Drawing a float
+    and comparing it took an eighth of the three-block network's step on two CPU cores. Each replica
+    draws its own numbers.
     """
 
     stock = keras.layers.Dropout
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Drop values in training: float [...] to the same."""
+        """Drop values of float [...] in training; shape and dtype stay the same."""
         kept = STEPS - round(self.rate * STEPS)
         if not training or kept == STEPS:
             return inputs
@@ -31,7 +31,7 @@ class Dropout(keras.layers.Dropout):
 
 
 def _of_replica(seed: tf.Tensor) -> tf.Tensor:
-    """A seed for this replica; with one alone, the seed itself."""
+    """Return a seed for the current replica; with only one replica, the seed itself."""
     replica = replicas.context()
     if replica is None:
         return seed
@@ -39,7 +39,7 @@ def _of_replica(seed: tf.Tensor) -> tf.Tensor:
 
 
 def _random_bytes(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Uniform uint8 of a shape, a function of the seed alone."""
+    """Return uniform uint8 values of the given shape, which depend only on the seed."""
     count = tf.reduce_prod(shape)
     words = tf.random.stateless_uniform([(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64)
     return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], shape)

@@ -10,7 +10,7 @@ DENSE = (keras.layers.Dense,)
 
 
 def of_kind(model: keras.Model, kinds: tuple[type, ...]) -> list[keras.layers.Layer]:
-    """The layers of these classes, in the model's order; a nested model's in its place."""
+    """Return a model's layers of the given classes in order; a nested model's layers come in its place."""
     return [layer for layer in _all(model) if isinstance(layer, kinds)]
 
 

@@ -1,4 +1,4 @@
-"""Max-pooling whose gradient XLA compiles with determinism as well."""
+"""Max-pooling whose gradient XLA can compile even when operations have to be deterministic."""
 
 import functools
 
@@ -9,7 +9,7 @@ from stages.layers import find, xla
 
 
 class MaxPooling2D(keras.layers.MaxPooling2D):
-    """Keras's max-pooling; under XLA, the largest of slices where the windows lie side by side.
+    """Keras's max-pooling; under XLA, the maximum of slices of the input where its windows lie side by side.
 
     TensorFlow refuses to compile the gradient of its pooling while operations have to be deterministic
     ("GPU MaxPool gradient ops do not yet have a deterministic XLA implementation").
@@ -19,7 +19,7 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
 
     @property
     def is_of_slices(self) -> bool:
-        """Whether its windows lie side by side."""
+        """True if the windows tile the input (stride = pool size, no padding), with the channels last."""
         side_by_side = tuple(self.strides) == tuple(self.pool_size) and self.padding == "valid"
         return side_by_side and self.data_format == "channels_last"
 
@@ -31,17 +31,17 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
 
 
 def is_refused(network: keras.Model) -> bool:
-    """Whether a network has a max-pooling that XLA does not compile with determinism."""
+    """True if a network has a max-pooling that XLA does not compile when operations are deterministic."""
     poolings = find.of_kind(network, (keras.layers.MaxPooling2D,))
     return any(not getattr(pooling, "is_of_slices", False) for pooling in poolings)
 
 
 def largest_of_slices(inputs: tf.Tensor, window: tuple[int, int]) -> tf.Tensor:
-    """The largest of each window's values; its gradient goes to the first of them, as of max-pooling.
+    """Return the largest value of each window; the gradient goes to the first of equals, as in max-pooling.
 
     Args:
         inputs: [B, H, W, C].
-        window: Height and width in pixels; what they leave of H and W at the end is left out.
+        window: Height and width in pixels; rows and columns after the last whole window are left out.
 
     Returns:
         [B, H // height, W // width, C].

@@ -1,11 +1,11 @@
-"""The processor's name, its cores and its instruction set: what Linux says, within what oneDNN may use."""
+"""The processor's name, cores and instruction set, as Linux reports them and oneDNN may use them."""
 
 import os
 import platform
 from pathlib import Path
 
-# From the newest to the oldest: the set's name, the flag by which Linux tells that a processor has it, and
-# how oneDNN's names of it begin in ONEDNN_MAX_CPU_ISA.
+# From the newest to the oldest: the instruction set's name, the flag by which Linux reports that a processor
+# has it, and the beginnings of its names in ONEDNN_MAX_CPU_ISA.
 INSTRUCTION_SETS = [
     ("amx", "amx_bf16", ("AVX512_CORE_AMX", "AVX10")),
     ("avx512_bf16", "avx512_bf16", ("AVX512_CORE_BF16", "AVX512_CORE_FP16")),
@@ -16,28 +16,30 @@ INSTRUCTION_SETS = [
 
 
 def name() -> str:
-    """The processor's model name."""
+    """Return the processor's model name."""
     return _field("model name") or platform.processor() or platform.machine()
 
 
 def vendor() -> str:
-    """The vendor as the processor gives it, such as AuthenticAMD; empty if the system is not Linux."""
+    """Return the vendor as the processor gives it, such as AuthenticAMD; empty if the system is not Linux."""
     return _field("vendor_id")
 
 
 def cores() -> int:
-    """The number of cores that this process may use; their number changes a model's last bits."""
+    """Return the number of cores that this process may use; it influences the last bits of a model."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def instruction_set() -> str:
-    """The newest of INSTRUCTION_SETS that oneDNN uses here; "other" if it has none of them, or the system
-    is not Linux."""
+    """Return the newest of INSTRUCTION_SETS that oneDNN uses on this processor.
+
+    It is "other" if there is none, or if the system is not Linux.
+    """
     return _newest(_field("flags").split(), held_at())
 
 
 def held_at() -> str:
-    """The newest instruction set that ONEDNN_MAX_CPU_ISA allows; empty if it allows all."""
+    """Return the newest instruction set that ONEDNN_MAX_CPU_ISA allows; empty if it allows all."""
     most = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     found = [own for own, _, starts in INSTRUCTION_SETS if most.startswith(starts)]
     return found[0] if found else ""
@@ -55,7 +57,7 @@ def onednn_is_on() -> bool:
 
 
 def normalizes_slowly() -> bool:
-    """True if oneDNN's batch normalization in float32 takes ten times as long here as with AVX-512."""
+    """True if oneDNN's float32 batch normalization takes ten times as long here as with AVX-512."""
     return onednn_is_on() and instruction_set() in ("avx2", "avx", "other")
 
 
@@ -66,7 +68,7 @@ def _newest(flags: list[str], most: str) -> str:
 
 
 def _field(field: str) -> str:
-    """A line of Linux's description of the processor; empty elsewhere."""
+    """Return one field of Linux's description of the processor; empty on other systems."""
     description = Path("/proc/cpuinfo")
     for line in description.read_text().splitlines() if description.exists() else []:
         key, _, value = line.partition(":")

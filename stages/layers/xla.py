@@ -1,4 +1,4 @@
-"""Functions that XLA compiles, and how a layer knows that it is part of one."""
+"""Compile functions by XLA, and tell a layer whether it is part of such a function."""
 
 import contextvars
 import functools
@@ -11,7 +11,7 @@ _IS_TRACED = contextvars.ContextVar("is_traced", default=False)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled by XLA when it is called."""
+    """Wrap a function so that XLA compiles it when it is called."""
 
     @functools.wraps(function)
     def traced(*arguments: Any) -> Any:
@@ -25,5 +25,5 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_traced() -> bool:
-    """Whether what a layer is asked for now is part of a `compiled` function."""
+    """True while a function wrapped by `compiled` is being traced."""
     return _IS_TRACED.get()

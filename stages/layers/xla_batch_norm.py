@@ -1,7 +1,8 @@
 """Batch normalization through XLA, for processors on which oneDNN's takes many times as long.
 
-With AVX2 and nothing newer, oneDNN normalizes float32 [128, 32, 32, 32] in 20 ms on two cores, with AVX-512
-in 2. XLA takes 4.3 with either. oneDNN's gradient is quick on both (`python -m benchmarks kernels`).
+With AVX2 and nothing newer, oneDNN normalizes float32 [128, 32, 32, 32] in 20 ms on two cores; with AVX-512
+it takes 2 ms. XLA takes 4.3 ms with either. oneDNN's gradient is fast on both
+(`python -m benchmarks kernels`).
 """
 
 from typing import Any
@@ -15,12 +16,12 @@ _CHANNELS = tf.TensorSpec([None], tf.float32)
 def normalize(
     inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Normalize [B, H, W, C] by its own statistics; only the outputs have a gradient.
+    """Normalize [B, H, W, C] by the statistics of the batch; only the outputs have a gradient.
 
     Args:
         inputs: float32 [B, H, W, C].
-        gamma: float32 [C], the scale after it.
-        beta: float32 [C], the offset after it.
+        gamma: float32 [C], the scale of the normalized values.
+        beta: float32 [C], the offset of the normalized values.
         epsilon: Added to the variance.
 
     Returns:
@@ -33,7 +34,7 @@ def normalize(
         outputs = infer(inputs, gamma, beta, mean, variance, epsilon)
 
         def gradients(upstream: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # On a CPU the operation takes the mean and the variance where its documentation says reserved.
+            # On a CPU the arguments that the documentation calls reserved are the mean and the variance.
             of_inputs, of_gamma, of_beta, _, _ = tf.raw_ops.FusedBatchNormGradV3(
                 y_backprop=upstream,
                 x=inputs,

@@ -1,15 +1,17 @@
 """The fast network of airbench: Jordan, "94% on CIFAR-10 in 3.29 seconds" (arXiv:2404.00498).
 
-A fixed first convolution whitens 2x2 patches; three groups of two convolutions follow, the first of
-each pooled before its normalization and activation. Widths 64, 256, 256 are its own; at 32x32x3 and
-ten classes that is a network of 1.97 million parameters and 236 MFLOP per image. Its sister for 96 % has
-widths 128, 384, 512 and a third, residual convolution in each group: 904 MFLOP.
+A fixed first convolution whitens 2x2 patches. Three groups of two convolutions follow; the output of each
+group's first convolution is pooled before it is normalized and activated. The paper's widths are 64, 256,
+256: at 32x32x3 and ten classes the network has 1.97 million parameters and takes 236 MFLOP per image. The
+paper's larger network, for 96 %, has widths 128, 384, 512 and a third, residual convolution in each group; it
+takes 904 MFLOP.
 
-In four epochs of a small version (reports/benchmarks/ablation.md: ten classes, mean ± sd over three seeds)
-whitening is worth 1.0 ± 0.3 points of validation accuracy, the learnt bias after it 0.4 ± 0.5, the identity
-start 0.3 ± 0.5, moving statistics of momentum 0.6 in place of 0.9 nothing; SiLU in place of ReLU gains
-0.3 ± 0.3. With AMX a step with SiLU takes 1.09 times ReLU's at full width, 1.22 times at widths 32, 128, 128.
-Batches of 2,000 in place of 500 gained nothing at full width (one seed).
+The tricks were measured in four epochs of a small version (reports/benchmarks/ablation.md: ten classes, mean
+± sd over three seeds). Whitening is worth 1.0 ± 0.3 points of validation accuracy, the learnt bias after it
+0.4 ± 0.5, the identity start 0.3 ± 0.5, and SiLU instead of ReLU 0.3 ± 0.3. Moving statistics of momentum 0.6
+instead of 0.9 are worth nothing. With AMX a step with SiLU takes 1.09 times as long as one with ReLU at full
+width, and 1.22 times at widths 32, 128, 128. Batches of 2,000 instead of 500 gained nothing at full width
+(one seed).
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,14 +30,14 @@ WHITENING_EPSILON = 5e-4
 
 
 class Options(paramfile.Section):
-    """What can be set about it, and each of its tricks turned off."""
+    """Options of the network airbench; each of the paper's tricks can be turned off."""
 
     widths: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=1)  # filters per group
-    depth: Literal[2, 3]  # convolutions per group; what the second starts from is added to the third's
+    depth: Literal[2, 3]  # convolutions per group; the second's input is added to the third's output
     activation: Literal["relu", "silu", "gelu"]
-    whiten: bool  # fix the first layer's filters to the training patches' whitening; else they are learnt
+    whiten: bool  # fix the first layer's filters, which then whiten training patches; else they are learnt
     whitening_bias: bool  # learn a bias for each of the first layer's filters
-    identity: bool  # convolutions start by passing their input on
+    identity: bool  # convolutions start as the identity: they pass their input on
     batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # of the moving statistics, per step
     logit_scale: float = pydantic.Field(gt=0)
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of the pooled features dropped before the last layer
@@ -75,11 +77,13 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
 
 
 def initialize(network: keras.Model, batches: Iterable[np.ndarray], options: Options) -> None:
-    """Whiten the patches of some training images and let convolutions start by passing on their input, as
-    many channels of it as they have filters.
+    """Set the whitening filters from training images, and let convolutions start as the identity.
+
+    Each happens only if its option is set. A convolution that starts as the identity passes on as many
+    channels of its input as it has filters.
 
     Args:
-        network: From `build`.
+        network: As `build` returns it.
         batches: Normalized images, float [n, H, W, C] each.
         options: See `Options`.
     """
@@ -95,15 +99,15 @@ def initialize(network: keras.Model, batches: Iterable[np.ndarray], options: Opt
 
 
 def whitening_filters(batches: Iterable[np.ndarray]) -> np.ndarray:
-    """Filters whose responses to the images' 2x2 patches are uncorrelated and of variance 1.
+    """Return filters whose responses to the images' 2x2 patches are uncorrelated and have variance 1.
 
-    Each comes with both signs, so that a rectifier after it loses nothing.
+    Each filter is there with both signs, so that a rectifier after the convolution loses nothing.
 
     Args:
         batches: Images, float [n, H, W, C] each; the memory needed is that of one image's patches.
 
     Returns:
-        float32 [2, 2, C, 8 C], of which the second half is the first with the other sign.
+        float32 [2, 2, C, 8 C], of which the second half is the first half with the opposite sign.
     """
     spread = covariance(patches(image) for batch in batches for image in batch)
     variances, directions = np.linalg.eigh(spread)
@@ -113,16 +117,16 @@ def whitening_filters(batches: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def patches(image: np.ndarray) -> np.ndarray:
-    """Every 2x2 patch of an image [H, W, C]: float64 [(H - 1) (W - 1), 4 C]."""
+    """Return every 2x2 patch of an image [H, W, C] as float64 [(H - 1) (W - 1), 4 C]."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (PATCH, PATCH), axis=(0, 1))
     return windows.transpose(0, 1, 3, 4, 2).reshape(-1, PATCH * PATCH * image.shape[-1]).astype(np.float64)
 
 
 def covariance(pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """The covariance of the rows of all pieces, float64 [n, D] each, added up piece by piece: [D, D].
+    """Return the covariance [D, D] of the rows of all pieces, float64 [n, D] each, added up piece by piece.
 
-    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances"
-    (1979).
+    The update is that of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances" (1979).
     """
     count, mean, scatter = 0, np.zeros(1), np.zeros(1)
     for rows in pieces:

@@ -1,7 +1,7 @@
-"""A multilayer perceptron: dense layers on the flattened image, blind to what is next to what.
+"""A multilayer perceptron: dense layers on the flattened image, blind to which pixels are neighbours.
 
-The baseline that a convolutional network has to beat, and quick on small images. With one layer of 128
-units it is the network of TensorFlow's introduction to image classification
+It is the baseline that a convolutional network has to beat, and fast on small images. With one layer of
+128 units it is the network of TensorFlow's introduction to image classification
 (https://www.tensorflow.org/tutorials/keras/classification): 101,770 parameters at 28x28x1 and ten
 classes.
 """
@@ -16,7 +16,7 @@ from stages.running import paramfile
 
 
 class Options(paramfile.Section):
-    """What can be set about it."""
+    """Options of the network dense."""
 
     units: list[Annotated[int, pydantic.Field(ge=1)]]  # per hidden layer; [] is softmax regression
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of activations dropped after each hidden layer
@@ -25,7 +25,7 @@ class Options(paramfile.Section):
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
     """Build the network for normalized images, up to its logits.
 
-    Flatten, then per hidden layer: dense, ReLU, dropout. Then a dense layer.
+    The image is flattened. Each hidden layer is dense, ReLU, dropout. The last layer is dense.
 
     Args:
         image_shape: (H, W, C).

@@ -1,8 +1,8 @@
 """The classic small convolutional network: convolution and pooling a few times, then dense layers.
 
 The pattern is LeNet's (LeCun et al., "Gradient-based learning applied to document recognition", 1998), with
-ReLU, max-pooling and dropout. It suits grey digits and clothes, and is a first step from `dense`. At
-28x28x1 and ten classes, filters [64, 64] and units [128] make 243,786 parameters.
+ReLU, max-pooling and dropout. It suits grey images of digits and clothes, and is the first step up from
+`dense`. At 28x28x1 and ten classes, filters [64, 64] and units [128] make 243,786 parameters.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Count = Annotated[int, pydantic.Field(ge=1)]
 
 
 class Options(paramfile.Section):
-    """What can be set about it."""
+    """Options of the network simple_cnn."""
 
     filters: list[Count] = pydantic.Field(min_length=1)  # per convolution
     kernel_size: int = pydantic.Field(ge=1)  # pixels, of each convolution
@@ -29,8 +29,8 @@ class Options(paramfile.Section):
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
     """Build the network for normalized images, up to its logits.
 
-    Per entry of `filters`: convolution (valid), ReLU, max-pooling 2x2, dropout. Then flatten; per entry
-    of `units`: dense, ReLU, dropout. Then a dense layer.
+    For each entry of `filters`: convolution (valid), ReLU, max-pooling 2x2, dropout. Then the values are
+    flattened. For each entry of `units`: dense, ReLU, dropout. The last layer is dense.
 
     Args:
         image_shape: (H, W, C).
@@ -62,7 +62,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
 
 
 def smallest_size(convolutions: int, kernel_size: int) -> int:
-    """The least height and width in pixels that leaves one pixel after so many convolutions."""
+    """Return the least height and width in pixels that leave one pixel after the convolutions."""
     size = 1
     for _ in range(convolutions):
         size = 2 * size + kernel_size - 1  # pooling halves what the valid convolution leaves

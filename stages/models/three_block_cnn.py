@@ -14,7 +14,7 @@ from stages.running import errors, paramfile
 
 
 class Options(paramfile.Section):
-    """What can be set about it."""
+    """Options of the network three_block_cnn."""
 
     filters: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=1)  # per block
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of activations dropped after each block
@@ -24,8 +24,8 @@ class Options(paramfile.Section):
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
     """Build the network for normalized images, up to its logits.
 
-    Per block: convolution 3x3 (same), ReLU, batch normalization, convolution 3x3 (valid), ReLU,
-    max-pooling 2x2, dropout. Then flatten and a dense layer.
+    Each block is: convolution 3x3 (same), ReLU, batch normalization, convolution 3x3 (valid), ReLU,
+    max-pooling 2x2, dropout. Then the values are flattened. The last layer is dense.
 
     Args:
         image_shape: (H, W, C).
@@ -55,8 +55,8 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
 
 
 def smallest_size(blocks: int) -> int:
-    """The least height and width in pixels that leaves one pixel after so many blocks."""
+    """Return the least height and width in pixels that leave one pixel after the blocks."""
     size = 1
     for _ in range(blocks):
-        size = 2 * size + 2  # a valid 3x3 convolution takes two pixels, pooling halves the rest
+        size = 2 * size + 2  # a valid 3x3 convolution takes two pixels away, pooling halves the rest
     return size

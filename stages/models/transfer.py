@@ -1,8 +1,8 @@
 """Transfer learning: a network of Keras Applications without its top, and a new head for these classes.
 
-For few images, or for photographs: what the backbone learned on ImageNet is reused. The recipe is Keras's
-(https://keras.io/guides/transfer_learning/): train the head while the layer named "backbone" is frozen,
-then fine-tune it all. The backbones are described at https://keras.io/api/applications/.
+It is for few images, or for photographs: what the backbone learned on ImageNet is reused. The recipe is
+Keras's (https://keras.io/guides/transfer_learning/): train the head while the layer named "backbone" is
+frozen, then fine-tune the whole network. The backbones are described at https://keras.io/api/applications/.
 """
 
 import warnings
@@ -17,12 +17,12 @@ import pydantic
 from stages.running import errors, paramfile
 from stages.sources import pretrained
 
-NORMALIZE = "none"  # what records.normalize has to be: the network scales pixels as its backbone expects
+NORMALIZE = "none"  # required value of records.normalize: the network scales pixels as its backbone expects
 
 PUBLISHED = "https://storage.googleapis.com/tensorflow/keras-applications/"
 SMALLEST = 32  # pixels of height and width that every backbone takes
 
-BGR_MEANS = [103.939, 116.779, 123.68]  # of ImageNet's pixels, as Keras Applications subtracts them
+BGR_MEANS = [103.939, 116.779, 123.68]  # means of ImageNet's pixels, as Keras Applications subtracts them
 
 
 class Backbone(NamedTuple):
@@ -30,15 +30,15 @@ class Backbone(NamedTuple):
 
     create: Callable[..., keras.Model]
     scale: Callable[[keras.KerasTensor], keras.KerasTensor]  # from pixels 0..255, RGB, float32
-    weights: str  # where below PUBLISHED
-    md5: str | None  # as Keras Applications has it
+    weights: str  # path below PUBLISHED
+    md5: str | None  # as Keras Applications gives it; None if it gives none
 
 
 class Options(paramfile.Section):
-    """What can be set about it."""
+    """Options of the network transfer."""
 
     backbone: str  # a key of BACKBONES
-    weights: Literal["imagenet", "file", "none"]  # published, those of train.weights, or random ones
+    weights: Literal["imagenet", "file", "none"]  # published weights, those of train.weights, or random ones
     image_size: int = pydantic.Field(ge=SMALLEST)  # pixels; images are resized to this height and width
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of the features dropped before the head
 
@@ -53,23 +53,23 @@ class Options(paramfile.Section):
 class _InferenceMode(keras.Model):
     """A model whose layers stay in inference mode while the model around it is in training.
 
-    Batch normalization then keeps its statistics while its weights are fine-tuned. Calling the layer
-    with `training=False` says the same, but a surrounding model that is called with True overrules it.
+    Batch normalization then keeps its statistics while its weights are fine-tuned. Calling the layer with
+    `training=False` asks for the same, but a surrounding model that is called with True overrules it.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The outputs, as in inference."""
+        """Return the outputs of inference mode, whatever `training` is."""
         return super().call(inputs, training=False, mask=mask)
 
 
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
     """Build the network for pixels 0..255, up to its logits.
 
-    Resizing (bilinear, to a square), grey to three channels, the backbone's own preprocessing, the
-    backbone, global average pooling, dropout, a dense layer.
+    The steps are: resizing (bilinear, to a square), three channels from grey, the backbone's own
+    preprocessing, the backbone, global average pooling, dropout, a dense layer.
 
     Args:
-        image_shape: (H, W, C) with C of 1, grey, or 3, RGB.
+        image_shape: (H, W, C), where C is 1 (grey) or 3 (RGB).
         num_classes: K.
         options: See `Options`.
 
@@ -77,7 +77,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
         A model from float [B, H, W, C] to float32 [B, K]; its layer "backbone" is a model.
 
     Raises:
-        errors.BadInput: another number of channels.
+        errors.BadInput: the images have another number of channels.
     """
     if (channels := image_shape[-1]) not in (1, 3):
         raise errors.BadInput(f"transfer expects images of 1 or 3 channels, received {channels}")
@@ -101,17 +101,17 @@ def _backbone(options: Options) -> keras.Model:
 
 
 def load(network: keras.Model, path: Path | None, options: Options) -> None:
-    """Give the backbone the weights that `options.weights` asks for.
+    """Load the weights that `options.weights` asks for into the backbone.
 
     Args:
-        network: As `build` gives it.
-        path: What `train.weights` names: weights of the backbone without its top, in a file .weights.h5,
-            .keras or .h5; None if it names nothing.
+        network: As `build` returns it.
+        path: The file that `train.weights` names, with weights of the backbone without its top
+            (.weights.h5, .keras or .h5); None if it names nothing.
         options: See `Options`.
 
     Raises:
-        errors.BadInput: there is no file, one that is not asked for, one that does not fit, or the
-            published weights cannot be fetched.
+        errors.BadInput: the file is missing, is not asked for or does not fit, or the published weights
+            cannot be fetched.
     """
     if (path is not None) != (options.weights == "file"):
         found = "nothing" if path is None else path
@@ -127,7 +127,7 @@ def load(network: keras.Model, path: Path | None, options: Options) -> None:
         raise errors.BadInput(f"train.weights: expected one file of weights, found no file at {path}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a hundred of them come before the one error
+            warnings.simplefilter("ignore", UserWarning)  # a hundred warnings come before the one error
             network.get_layer("backbone").load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
@@ -149,17 +149,17 @@ def _published(name: str) -> Path:
 
 
 def _as_they_are(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """For backbones that scale pixels themselves."""
+    """Return pixels unchanged, for backbones that scale them by themselves."""
     return pixels
 
 
 def _to_unit_range(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """0..255 becomes -1..1."""
+    """Scale pixels from 0..255 to -1..1."""
     return keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
 
 
 def _to_centered_bgr(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """As Caffe had it: channels reversed, means subtracted, not scaled."""
+    """Reverse the channels and subtract their means, without scaling, as Caffe did."""
     bgr = keras.ops.flip(pixels, axis=-1)
     return keras.layers.Rescaling(1.0, offset=[-mean for mean in BGR_MEANS], dtype="float32")(bgr)
 

@@ -19,10 +19,10 @@ INTERRUPTED = (
 
 
 def run(stage: Callable[..., None], schema: type[paramfile.Section]) -> None:
-    """Call `stage(params, *paths)` with the paths on the command line; those with a default are options.
+    """Call `stage(params, *paths)` with the paths on the command line; paths with a default are options.
 
-    Exits with status 1 and one message when the input is bad, the disk is full or a place cannot be
-    written, with status 130 when the user interrupts it. Any other exception is a defect and keeps its
+    The process exits with status 1 and one message if the input is bad, the disk is full or a place cannot
+    be written, and with status 130 if the user interrupts it. Any other exception is a defect and keeps its
     traceback.
     """
     output.use_utf8()

@@ -1,4 +1,4 @@
-"""What will be written, beside what the disk has room for."""
+"""Compare the size of files that will be written with the free space of the disk."""
 
 import shutil
 from pathlib import Path
@@ -9,15 +9,15 @@ GIB = 2**30  # bytes
 
 
 def require_space(folder: Path, needed: int, remedy: str) -> None:
-    """Refuse to begin what the disk has no room for.
+    """Check that the disk has room for the files that will be written.
 
     Args:
-        folder: Where it will be written; it need not exist yet.
-        needed: Bytes.
-        remedy: What makes it less, for the error.
+        folder: The folder of the files; it need not exist yet.
+        needed: The number of bytes that will be written.
+        remedy: A way to need less space, for the error message.
 
     Raises:
-        errors.BadInput: the disk has less room.
+        errors.BadInput: the disk has less space.
     """
     place = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
     free = shutil.disk_usage(place).free

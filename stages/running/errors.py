@@ -25,7 +25,7 @@ class BelowFloor(StageError):
 
 
 def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
-    """The error for a name that is not among `expected`, with the nearest one suggested."""
+    """Return the error for a name that is not among `expected`; it suggests the nearest one."""
     names = list(expected)
     near = difflib.get_close_matches(str(received), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -34,7 +34,7 @@ def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
 
 
 def too_small(model: str, smallest: int, image_shape: Sequence[int], remedy: str) -> BadInput:
-    """An error that says how large images (H, W, C) have to be for a model, and what else would help."""
+    """Return an error that says how large images (H, W, C) must be for a model, and what else would help."""
     height, width, _ = image_shape
     return BadInput(
         f"{model} expects images of at least {smallest}x{smallest} pixels, received {height}x{width};"

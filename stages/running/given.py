@@ -6,11 +6,11 @@ from stages.running import errors
 
 
 def path(text: str, parameter: str) -> Path:
-    """Where a parameter's file or folder is.
+    """Return the path of the file or folder that a parameter names.
 
     Args:
-        text: Its value: absolute, below the home folder (~), or relative to the repository.
-        parameter: Its name, for the error.
+        text: The parameter's value: absolute, below the home folder (~), or relative to the repository.
+        parameter: The parameter's name, for the error message.
 
     Raises:
         errors.BadInput: nothing is there.
@@ -25,8 +25,12 @@ def path(text: str, parameter: str) -> Path:
 
 
 def content(place: Path) -> Path | None:
-    """What a user has put there: the file, the folder, or the only thing in the folder; None if the folder
-    has nothing but hidden files, such as a .gitignore."""
+    """Return the content that a user has put at a place.
+
+    Returns:
+        The place itself if it is a file, or a folder of several entries; the entry of a folder that has only
+        one; None if a folder has only hidden files, such as a .gitignore, or none.
+    """
     if not place.is_dir():
         return place
     visible = [entry for entry in place.iterdir() if not entry.name.startswith(".")]

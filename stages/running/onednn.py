@@ -1,7 +1,7 @@
 """Switch oneDNN on, for everything that imports TensorFlow after this module.
 
 TensorFlow leaves oneDNN off on x86 processors without AVX-512; training is about twice as fast with it.
-What the user has set in TF_ENABLE_ONEDNN_OPTS stays.
+If the user has set TF_ENABLE_ONEDNN_OPTS, its value stays.
 """
 
 import os

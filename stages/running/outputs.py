@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: built beside their place, then renamed into it."""
+"""Write outputs whole or not at all: they are built beside their place, then renamed into it."""
 
 import json
 import shutil
@@ -10,10 +10,10 @@ from stages.running import errors
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuse to replace what is not a plain file, such as a device, a pipe, a folder or a link.
+    """Check that a path can be replaced: refuse a device, a pipe, a folder or a link.
 
     Raises:
-        errors.BadInput: something else is at `path`.
+        errors.BadInput: something that is not a plain file is at `path`.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise errors.BadInput(
@@ -24,10 +24,10 @@ def require_replaceable(path: Path) -> None:
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `path`, replacing it, when the block succeeds.
+    """Yield an empty folder that replaces `path` when the block succeeds.
 
     Raises:
-        errors.BadInput: at `path` is something else than a folder.
+        errors.BadInput: something that is not a folder is at `path`.
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise errors.BadInput(f"expected a folder or nothing at {path}, found something else; move it away")
@@ -44,7 +44,7 @@ def folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` (same suffix) that replaces it when the block succeeds.
+    """Yield a path beside `path`, with the same suffix; its file replaces `path` when the block succeeds.
 
     Raises:
         errors.BadInput: see `require_replaceable`.
@@ -60,7 +60,7 @@ def file(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: object, sort_keys: bool = True) -> None:
-    """Write JSON, by default with sorted keys, so that equal values give equal bytes. NaN is an error."""
+    """Write JSON, by default with sorted keys, so that equal values give equal bytes; NaN is an error."""
     text = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
     with file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
@@ -70,7 +70,7 @@ def read_json(path: Path) -> dict:
     """Read a JSON object that an earlier stage wrote.
 
     Raises:
-        errors.BadInput: it is not there, or not as a stage writes it.
+        errors.BadInput: the file is missing, or not as a stage writes it.
     """
     if not path.is_file():
         raise errors.BadInput(f"expected {path} from an earlier stage, found none; run `dvc repro`")

@@ -28,9 +28,9 @@ def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
     """Parse and check one section of a params file.
 
     Raises:
-        errors.BadInput: the file or section is missing, the file has a section of no stage, or a
-            key is missing, unknown, of the wrong type or out of range. Every problem with a key is
-            named in the one message.
+        errors.BadInput: the file or section is missing, the file has a section that belongs to no stage,
+            or a key is missing, unknown, of the wrong type or out of range. One message names all problems
+            with keys.
     """
     try:
         document = YAML(typ="safe").load(path)
@@ -48,7 +48,7 @@ def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
 
 
 def check(schema: type[S], values: object, where: str) -> S:
-    """Fit already parsed values to a schema; `where` prefixes each problem's key.
+    """Check parsed values against a schema; `where` is put before the key of each problem.
 
     Raises:
         errors.BadInput: see `read`.
@@ -75,7 +75,7 @@ def _problem(error: dict, schema: type[Section], where: str) -> str:
 
 
 def _section_at(schema: type[Section], location: tuple) -> type[Section]:
-    """The nested schema that a pydantic error location points into."""
+    """Return the nested schema that a pydantic error location points into."""
     for key in location:
         annotation = schema.model_fields[key].annotation
         if isinstance(annotation, type) and issubclass(annotation, Section):

@@ -1,4 +1,4 @@
-"""Plug-ins: the files of a folder of stages/, one of which a parameter names."""
+"""Plug-ins: a parameter names one of the files in a folder of stages/."""
 
 import importlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ STAGES = Path(__file__).parents[1]
 
 
 class Plugin(NamedTuple):
-    """A chosen file and its checked options, of the class `Options` that the file defines."""
+    """A chosen file and its checked options, an instance of the class `Options` that the file defines."""
 
     name: str
     module: ModuleType
@@ -20,7 +20,7 @@ class Plugin(NamedTuple):
 
 
 def names(room: str) -> list[str]:
-    """The names of the plug-ins in a folder of stages/."""
+    """Return the names of the plug-ins in a folder of stages/."""
     return sorted(path.stem for path in (STAGES / room).glob("[a-z]*.py"))
 
 
@@ -29,7 +29,7 @@ def choose(room: str, values: Mapping[str, Any], where: str) -> Plugin:
 
     Args:
         room: A folder of stages/, such as models.
-        values: The plug-in's `name`, and its options by their names.
+        values: The plug-in's `name`, and its options by name.
         where: The parameter, such as train.model.
 
     Raises:
@@ -48,7 +48,7 @@ def load(room: str, name: str) -> ModuleType:
     """Import a plug-in.
 
     Raises:
-        errors.BadInput: there is none of this name.
+        errors.BadInput: no plug-in has this name.
     """
     if name not in names(room):
         raise errors.unknown("plug-in", name, names(room))

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+"""Show the progress of long work: as a bar on a terminal, as occasional plain lines in a log."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ LOG_SECONDS = 10  # between two lines in a log
 
 
 class LogLines:
-    """The same figures as the bar, as plain lines, at most one every LOG_SECONDS and one at the end."""
+    """The numbers of the bar as plain lines: at most one every LOG_SECONDS, and one at the end."""
 
     def __init__(self, total: float, label: str, unit: str, divisor: int):
         self.total, self.label, self.unit, self.divisor = total, label, unit, divisor
@@ -18,13 +18,13 @@ class LogLines:
         self.started = self.printed = time.monotonic()
 
     def update(self, n: float = 1) -> None:
-        """Advance by n units."""
+        """Advance the progress by n units."""
         self.done += n
         if time.monotonic() - self.printed >= LOG_SECONDS:
             self._print()
 
     def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
-        """Show figures behind the line."""
+        """Set the text that ends the next lines."""
         self.figures = s
 
     def _print(self) -> None:
@@ -58,9 +58,9 @@ def bar(total: float, label: str, unit: str, divisor: int = 1000) -> Bar:
 
     Args:
         total: The amount of work, in units.
-        label: What is being done.
-        unit: Its unit, shown as `UNIT/s`; "B" with divisor 1024 for bytes.
-        divisor: What makes the step from one SI prefix to the next.
+        label: The work in words.
+        unit: The unit of the work, shown as `UNIT/s`; "B" with divisor 1024 for bytes.
+        divisor: The factor from one SI prefix to the next.
     """
     if sys.stderr.isatty():
         return tqdm(

@@ -1,4 +1,4 @@
-"""Look into a folder or an archive, whatever its kind, as a sequence of named files."""
+"""Read a folder or an archive of any kind as a sequence of named files."""
 
 import gzip
 import lzma
@@ -20,8 +20,8 @@ _ARCHIVE_SUFFIXES = {".tar", ".tgz", ".tbz2", ".txz", ".zip"}
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (file name without folders, content) of every file below a folder or in an archive.
 
-    Reads folders, tar (plain or compressed), zip, Debian packages and single files. A `.gz` file
-    that is not a tar is decompressed and loses its suffix, wherever it stands.
+    `path` may be a folder, a tar (plain or compressed), a zip, a Debian package or a single file. A `.gz`
+    file that is not a tar is decompressed and loses its suffix, also inside a folder or an archive.
 
     Raises:
         errors.BadInput: nothing is there, or the archive is corrupt or truncated.
@@ -36,7 +36,7 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     except _DAMAGE as error:
         raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
     except OSError as error:
-        if error.errno is not None:  # the system's; a damaged bzip2 stream has none
+        if error.errno is not None:  # an error of the system; that of a damaged bzip2 stream has no errno
             raise
         raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
 

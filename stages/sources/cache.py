@@ -1,4 +1,4 @@
-"""Where fetched bytes outlive the stage that fetched them."""
+"""The cache of downloads, in which fetched files outlive the stage that fetched them."""
 
 import os
 from pathlib import Path
@@ -7,31 +7,31 @@ import platformdirs
 
 from stages.running import errors
 
-NAME = "IMAGE_PIPELINE_CACHE"  # the environment variable that moves it
+NAME = "IMAGE_PIPELINE_CACHE"  # the environment variable that moves the cache
 REMEDY = f"set {NAME} to a folder that you can write"
 
 
 def folder() -> Path:
-    """$IMAGE_PIPELINE_CACHE, or a folder of its own in the user's cache folder.
+    """Return the cache's folder: $IMAGE_PIPELINE_CACHE, or a folder for this project in the user's cache.
 
     Raises:
-        errors.BadInput: there is no home folder to have it in.
+        errors.BadInput: the user has no home folder for the cache.
     """
     if named := os.environ.get(NAME):
         return Path(named)
     try:
         place = platformdirs.user_cache_path("image-classification-pipeline").expanduser()
-    except RuntimeError as error:  # of a user whom the system does not know
+    except RuntimeError as error:  # the system does not know the user
         found_none = "expected a home folder for the cache of downloads, found none"
         raise errors.BadInput(f"{found_none}; {REMEDY}") from error
     return place
 
 
 def made(*parts: str) -> Path:
-    """A folder of the cache, made if it is not there.
+    """Return a folder of the cache; make it if it is not there.
 
     Raises:
-        errors.BadInput: it cannot be made, or see `folder`.
+        errors.BadInput: the folder cannot be made or written, or see `folder`.
     """
     place = folder().joinpath(*parts)
     try:

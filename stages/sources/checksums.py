@@ -9,12 +9,12 @@ ALGORITHMS = {32: "md5", 64: "sha256"}  # by the number of hexadecimal digits
 
 
 def algorithm(checksum: str) -> str:
-    """Which algorithm a checksum is of."""
+    """Return the algorithm that a checksum is made with."""
     return ALGORITHMS[len(checksum)]
 
 
 def of_file(path: Path, algorithm: str) -> str:
-    """The checksum of a file, in hexadecimal digits."""
+    """Return the checksum of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
@@ -25,15 +25,15 @@ def fits(path: Path, expected: str) -> bool:
 
 
 def require(path: Path, expected: str, source: str) -> None:
-    """Check a file.
+    """Check that a file has the expected checksum.
 
     Args:
         path: The file.
-        expected: Its checksum.
-        source: Where it is from, in words, for the error.
+        expected: The checksum.
+        source: The origin of the file in words, for the error message.
 
     Raises:
-        errors.BadInput: it has another checksum.
+        errors.BadInput: the file has another checksum.
     """
     received = of_file(path, algorithm(expected))
     if received != expected:

@@ -12,11 +12,11 @@ import requests
 from stages.running import errors, progress
 
 PROBE_SECONDS = 3.0  # to connect, and again for the first byte
-PROBE_DEADLINE = 6.0  # seconds for all of it: a name server's silence knows no other bound
+PROBE_DEADLINE = 6.0  # seconds for the whole probe: nothing else limits the wait for a name server
 STALL_SECONDS = 12.0  # without a new byte, after which a download is given up
 BLOCK = 1 << 20  # bytes
 LARGEST = 1 << 30  # bytes of a file whose server does not say how large it is
-SLOW_BYTES_PER_SECOND = 250_000  # below it CIFAR-10 takes over 11 minutes
+SLOW_BYTES_PER_SECOND = 250_000  # below this rate CIFAR-10 takes over 11 minutes
 
 pooch.get_logger().setLevel("WARNING")
 
@@ -24,7 +24,7 @@ pooch.get_logger().setLevel("WARNING")
 def probe(url: str) -> float:
     """Ask a URL for its first megabyte and return the rate in bytes per second.
 
-    Whether a server answers must be known in seconds: tensorflow-datasets retries for minutes.
+    It takes seconds to learn whether a server answers; tensorflow-datasets would retry for minutes.
 
     Raises:
         errors.Unreachable: no answer in time, or an answer that is not the file.
@@ -53,7 +53,7 @@ def _measure(url: str) -> float | errors.Unreachable:
     except requests.RequestException as error:
         return errors.Unreachable(f"{url}: {_reason(error)}")
     seconds = time.monotonic() - started
-    # A file smaller than the sample says nothing about the rate; it is fetched soon enough.
+    # A file smaller than the sample says nothing about the rate; it is fetched fast enough anyway.
     return received / seconds if received >= 1 << 20 or seconds > PROBE_SECONDS else float("inf")
 
 

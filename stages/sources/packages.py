@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from stages.running import errors, progress
 
-STALL_SECONDS = 12  # without a new byte, after which a client is given up
+STALL_SECONDS = 12  # without a new byte, after which a client is stopped
 POLL_SECONDS = 0.2
 
 
 class Package(NamedTuple):
-    """A package in a registry: which client fetches it, and how large the fetched file is."""
+    """A package in a registry, with the size of the file that is fetched."""
 
     registry: str  # "npm" or "debian"
     name: str
     size: int  # bytes
 
 
-# Retries are left to the user: a client's own can take minutes before they say why they failed.
+# Retries are left to the user: those of a client can take minutes before it says why they failed.
 _COMMANDS = {
     "npm": ["npm", "pack", "--fetch-retries=0", "--loglevel=error", "--logs-max=0", "--cache=client-cache"],
     "debian": ["apt-get", "download", "-q", "-o", "Acquire::Retries=0"],
@@ -71,7 +71,7 @@ def _errors_said(lines: list[str]) -> str:
 
 
 def _watch(client: subprocess.Popen, folder: Path, size: int, label: str) -> bool:
-    """Show how the folder grows until the client ends; True if it stopped growing before."""
+    """Show how the folder grows until the client ends; return True if the folder stopped growing before."""
     seen, grown = 0, time.monotonic()
     with progress.bar(size, label, "B", divisor=1024) as bar:
         while client.poll() is None:

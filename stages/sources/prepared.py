@@ -1,4 +1,4 @@
-"""Open a folder that tensorflow-datasets prepared, as data: nothing that it names is run."""
+"""Open a folder that tensorflow-datasets (TFDS) prepared as data only: no code that it names is run."""
 
 import contextlib
 import importlib
@@ -13,7 +13,7 @@ from google.protobuf import json_format, message
 
 from stages.running import errors
 
-# What TFDS, protobuf and array_record raise for files that are absent or damaged.
+# The exceptions that TFDS, protobuf and array_record raise for files that are absent or damaged.
 DAMAGED = (
     ArithmeticError,
     AssertionError,
@@ -27,17 +27,17 @@ DAMAGED = (
     json_format.Error,
     message.Error,
 )
-# TFDS imports the module of each class that these keys name: protobuf's two spellings, and TFDS 4.0's.
+# TFDS imports the module of each class that these keys name: two spellings of protobuf, and one of TFDS 4.0.
 CLASS_KEYS = {"pythonClassName", "python_class_name", "type"}
 EXPECTED = "expected a dataset that TFDS prepared as array_record"
 
 
 def builder(folder: Path) -> tfds.core.DatasetBuilder:
-    """TFDS's reader of a prepared dataset.
+    """Return TFDS's reader of a prepared dataset.
 
     Raises:
-        errors.BadInput: array_record is not installed, or the folder holds no prepared dataset, a
-            damaged one, or one whose features are not TFDS's own.
+        errors.BadInput: array_record is not installed, or the folder holds no prepared dataset, or one that
+            is damaged or has features that are not TFDS's own.
     """
     require_array_record()
     try:
@@ -50,10 +50,10 @@ def builder(folder: Path) -> tfds.core.DatasetBuilder:
 
 
 def records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[bytes]:
-    """The serialized examples of a split, read one by one when indexed.
+    """Return the serialized examples of a split as a sequence that reads each one when it is indexed.
 
     Raises:
-        errors.BadInput: they are in another format than array_record.
+        errors.BadInput: the examples are in another format than array_record.
     """
     try:
         return builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
@@ -62,10 +62,10 @@ def records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[bytes]:
 
 
 def require_array_record() -> None:
-    """Check that the package can be imported that reads what TFDS prepares.
+    """Check that array_record, the package that reads TFDS's prepared files, can be imported.
 
     Raises:
-        errors.BadInput: it cannot.
+        errors.BadInput: the package cannot be imported.
     """
     try:
         importlib.import_module("array_record.python.array_record_data_source")
@@ -78,7 +78,7 @@ def require_array_record() -> None:
 
 
 def refusal(expected: str, error: Exception) -> errors.BadInput:
-    """An error with what was expected and TFDS's reason in one line."""
+    """Return an error that says in one line what was expected and why TFDS failed."""
     return errors.BadInput(f"{expected}: {textwrap.shorten(str(error), 600)}")
 
 
@@ -89,7 +89,7 @@ def _own_classes() -> set[str]:
 
 
 def _class_names(folder: Path) -> set[str]:
-    """The feature classes that the metadata of a prepared dataset names."""
+    """Return the feature classes that the metadata of a prepared dataset names."""
     for path in folder.iterdir():
         if not path.is_file() and not path.is_dir():
             raise OSError(f"{path.name} is no plain file")
@@ -99,7 +99,7 @@ def _class_names(folder: Path) -> set[str]:
 
 
 def _named(value: Any) -> Iterator[str]:
-    """The class names in a JSON value and in the JSON texts that it holds."""
+    """Yield the class names in a JSON value and in the JSON texts inside it."""
     if isinstance(value, dict):
         yield from (each for key, each in value.items() if key in CLASS_KEYS and isinstance(each, str))
         value = list(value.values())

@@ -1,4 +1,4 @@
-"""Fetch a file of pretrained weights from where it was published, once."""
+"""Fetch a file of pretrained weights once, from where it was published."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from stages.sources import cache, origin
 
 
 def fetch(url: str, md5: str | None) -> Path:
-    """Give the published file in the cache, fetched if it is not there, and verified on every use.
+    """Return the path of a published file in the cache; it is fetched if missing, and verified on every use.
 
     Args:
-        url: Its last part is the file's name.
-        md5: The checksum that its publisher gives. If there is none, the file must be one of Keras's
-            weights, and its SHA-256 is kept beside it: later it must be the same.
+        url: The URL, whose last part is the file's name.
+        md5: The checksum that the publisher gives. If it is None, the file must hold weights of Keras, and
+            its SHA-256 is kept beside it: on later uses it must be the same.
 
     Raises:
-        errors.BadInput: no connection, or what arrived is not what was published.
+        errors.BadInput: there is no connection, or the file that arrived is not the published one.
     """
     name, place = origin.file_name(url), cache.folder() / "pretrained"
     if not (place / name).is_file():
@@ -32,7 +32,7 @@ def fetch(url: str, md5: str | None) -> Path:
 
 
 def _require_weights(path: Path, url: str) -> None:
-    """Open the file as Keras's weights in HDF5, and remove another: "try again later" is no weights."""
+    """Check that a file holds Keras's weights in HDF5, else remove it: it may be a page "try again later"."""
     try:
         with h5py.File(path) as file:
             named = len(file.attrs.get("layer_names", ())) or len(file)

@@ -1,12 +1,12 @@
-"""Published files: fetched by the first route that works, verified, and kept in the cache.
+"""Fetch published files by the first route that works, verify them, and keep them in the cache.
 
 A dataset with published files is a module of stages/datasets/ that defines
 
-    FILES   the files' checksums, MD5 or SHA-256, by name
-    unpack  (name, content) of the published files among those of an archive's members
-    URLS    where they are published, as archives or file by file
-    MIRROR  the arguments of `packages.Package`: a package that carries them, if there is one
-    bundled (name, content) of the files, if an installed package has them; then no route is needed
+    FILES   the checksums of the files, MD5 or SHA-256, by name
+    unpack  yields (name, content) of the published files among an archive's members
+    URLS    the URLs of the published archives or single files
+    MIRROR  the arguments of `packages.Package`: a package that carries the files, if there is one
+    bundled yields (name, content) of the files, if an installed package has them; then no route is needed
 """
 
 import itertools
@@ -30,14 +30,14 @@ ROUTES = {
 
 
 def fetch(name: str, dataset: ModuleType, source: Source, archive: Path | None, folder: Path) -> None:
-    """Write a dataset's published files to a folder; the bytes are the same whatever route they came by.
+    """Write the published files of a dataset to a folder; the bytes are the same for every route.
 
     Args:
-        name: The dataset's name, and that of its folder in the cache.
-        dataset: Its module; see above.
-        source: Which routes are tried.
-        archive: A file or folder to take instead of a route.
-        folder: Where the files go; it exists.
+        name: The name of the dataset and of its folder in the cache.
+        dataset: The module of the dataset; see the top of this file.
+        source: The routes to try.
+        archive: A file or folder to use instead of a route; or None.
+        folder: The folder that the files are written to; it exists.
 
     Raises:
         errors.Unreachable: no route works.
@@ -87,9 +87,9 @@ def _archives(route: str, dataset: ModuleType, scratch: Path) -> list[Path]:
 
 
 def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
-    """Unpack the published files into the cache; all of them and verified, or none.
+    """Unpack the published files into the cache: all of them, verified, or none.
 
-    The scratch folder has a name of its own, since other checkouts share the cache.
+    The scratch folder has a unique name, because other checkouts share the cache.
     """
     with tempfile.TemporaryDirectory(dir=cache.made(), prefix="unpacking-") as scratch:
         fresh = Path(scratch) / cached.name

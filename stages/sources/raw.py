@@ -1,4 +1,4 @@
-"""The manifest of data/raw: which dataset it is, and its files' checksums."""
+"""The manifest of data/raw: the dataset's name, and the checksums of its files."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ FILE = "manifest.json"
 
 
 class Manifest(paramfile.Section):
-    """What data/raw holds."""
+    """The dataset that data/raw holds."""
 
-    dataset: str  # as reports name it
+    dataset: str  # the name in reports
     files: dict[str, str]  # MD5 or SHA-256 by name
     plugin: str  # the file of stages/datasets/ that reads it
 
@@ -25,7 +25,7 @@ def read(folder: Path) -> Manifest:
     """Read the manifest and check the files beside it.
 
     Raises:
-        errors.BadInput: no manifest, or a file that is not the one downloaded.
+        errors.BadInput: the manifest is missing, or a file is not the one that was downloaded.
     """
     path = folder / FILE
     manifest = paramfile.check(Manifest, outputs.read_json(path), str(path))

@@ -15,15 +15,15 @@ class Split(NamedTuple):
 
     images: Any  # indexed with positions: uint8 [N, H, W, C], or N arrays of any H and W
     labels: np.ndarray  # int64, of the whole published split
-    positions: np.ndarray  # int64, which images, in which order
+    positions: np.ndarray  # int64, the chosen images in their order
 
 
 class Fractions(NamedTuple):
-    """How the published training images are divided."""
+    """The shares into which the published training images are divided."""
 
-    val: float  # of each class, to validate
-    test: float | None  # of each class, to test; None takes the published test split
-    limit_per_class: int | None  # the most images of a class, train and val together, and test
+    val: float  # of each class, for validation
+    test: float | None  # of each class, for testing; None takes the published test split
+    limit_per_class: int | None  # maximum per class: train + val together, and test; None keeps all
 
 
 def split(published: Published, ids: list[int], fractions: Fractions, seed: int) -> dict[str, Split]:
@@ -32,11 +32,12 @@ def split(published: Published, ids: list[int], fractions: Fractions, seed: int)
     Args:
         published: The published splits, "train" among them.
         ids: The labels of the chosen classes.
-        fractions: How much of each class goes where.
-        seed: Of the shuffling.
+        fractions: The shares of each class that the splits get.
+        seed: The seed of the shuffling.
 
     Raises:
-        errors.BadInput: no train split, no test split that is asked for, or images without labels.
+        errors.BadInput: there is no train split, the required test split is missing, or images have no
+            labels.
     """
     if "train" not in published:
         raise errors.BadInput(f"expected a published train split, found only {', '.join(published)}")
@@ -69,7 +70,7 @@ def split(published: Published, ids: list[int], fractions: Fractions, seed: int)
 
 
 def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
-    """A negative label is TFDS's way to say that an image has none."""
+    """Check that all images have labels; in TFDS a negative label means that an image has none."""
     missing = np.flatnonzero(labels < 0)
     if len(missing):
         how_many = "has no labels" if len(missing) == len(labels) else f"lacks {len(missing):,} of its labels"
@@ -79,7 +80,7 @@ def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
 
 
 def unused(published: Published, test_fraction: float | None) -> dict[str, int]:
-    """How many labelled images each published split has that no split here is made of."""
+    """Count the labelled images of each published split that is not used."""
     used = {"train"} | ({"test"} if test_fraction is None else set())
     counts = {split: int(np.sum(labels >= 0)) for split, (_, labels) in published.items()}
     return {split: count for split, count in counts.items() if split not in used and count}
@@ -96,10 +97,10 @@ def require_images(counts: dict[str, dict[str, int]], fractions: Fractions) -> N
 
     Args:
         counts: Images by split and class name.
-        fractions: What the splits were carved with, for the error.
+        fractions: The shares with which the splits were carved, for the error message.
 
     Raises:
-        errors.BadInput: a class has none in a split that is to have some.
+        errors.BadInput: a class has no image in a split that must have some.
     """
     for split, of_class in counts.items():
         for name, count in of_class.items():
@@ -109,7 +110,7 @@ def require_images(counts: dict[str, dict[str, int]], fractions: Fractions) -> N
 
 
 def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions) -> str:
-    """The numbers behind an empty split, where a fraction made it so."""
+    """Explain by numbers why a class has no image in a split, if a fraction is the reason."""
     left = sum(counts[split][name] for split in ("train", "val"))
     carved = [("val", fractions.val, left)]
     if fractions.test is not None:

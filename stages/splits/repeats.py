@@ -1,4 +1,4 @@
-"""Find images that are there more than once, within a split, in several, or under several classes."""
+"""Find images that occur more than once: within a split, in several splits, or under several classes."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ LISTED = 100  # contradictions in the report
 
 
 def digests(images: Iterable[np.ndarray]) -> list[bytes]:
-    """A digest of each image's pixels: equal images have equal ones."""
+    """Return a digest of the pixels of each image; equal images have equal digests."""
     return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
 def without_repeats(
     splits: dict[str, carve.Split], digests: dict[str, list[bytes]]
 ) -> tuple[dict[str, carve.Split], dict[str, dict]]:
-    """Drop every image that also is in a split that takes precedence: test, then val.
+    """Drop every image that is also in a split that takes precedence: test, then val.
 
     Returns:
-        The splits, and per split how many of its images repeat another of the same split (they
-        stay) and the published positions of those dropped, by the split that holds them.
+        The splits; and for each split a count of the images that repeat another image of the same split
+        (they stay), and the published positions of the dropped images, by the split that keeps them.
     """
     kept, repeated = {}, {}
     for split, content in splits.items():
@@ -43,7 +43,7 @@ def without_repeats(
 def contradictions(
     splits: dict[str, carve.Split], digests: dict[str, list[bytes]], names: list[str]
 ) -> dict[str, Any]:
-    """The pictures that are there under several classes: how many, and the places of the first of them."""
+    """Find the pictures that occur under several classes; return their number and the places of the first."""
     places: dict[bytes, list[dict[str, Any]]] = {}
     for split, content in splits.items():
         labels, positions = content.labels[content.positions], content.positions.tolist()

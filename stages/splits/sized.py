@@ -1,4 +1,4 @@
-"""The images of a split, one after the other, of one size."""
+"""Give the images of a split one after the other, all of one size."""
 
 from collections.abc import Iterator
 
@@ -8,20 +8,20 @@ from PIL import Image
 from stages.running import errors
 from stages.splits import carve
 
-CHUNK = 1000  # images of a published set, which are small, in memory at a time
+CHUNK = 1000  # images in memory at a time, if they come as one array; such images are small
 
 
 def images(
     split: carve.Split, size: list[int] | None, shape: tuple[int, ...] | None = None
 ) -> Iterator[np.ndarray]:
-    """Give the images of a split in its order; few are in memory at a time.
+    """Yield the images of a split in order; only a few are in memory at a time.
 
     Args:
-        split: Its images may be of several sizes if `size` is not null.
+        split: The split; its images may have several sizes if `size` is given.
         size: Height and width to resize to; None keeps the images as they are.
-        shape: (H, W, C) that all must have; None takes that of the first.
+        shape: (H, W, C) that all images must have; None takes the shape of the first.
 
-    Returns:
+    Yields:
         uint8 [H, W, C] each.
 
     Raises:
