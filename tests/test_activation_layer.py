@@ -50,7 +50,7 @@ def test_far_from_zero_values_and_gradients_stay_finite(name):
     np.testing.assert_allclose(tape.gradient(outputs, inputs), [0, 0, 1, 1], atol=bound)
 
 
-def test_a_model_takes_any_batch_size_and_is_saved_in_keras_layers():
+def test_a_model_takes_any_batch_and_is_saved_in_keras_layers():
     inputs = keras.Input((4, 3, 2))
     model = keras.Model(inputs, activation.Activation("gelu")(inputs))
     assert model.output_shape == (None, 4, 3, 2)

@@ -41,7 +41,7 @@ def test_each_filter_answers_only_to_lines_of_its_own_direction():
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 200), (3, 76), (4, 50)])
-def test_grey_is_the_luma_of_three_channels_and_the_mean_of_others(channels, expected):
+def test_grey_is_the_luma_of_three_channels_else_the_mean(channels, expected):
     pixels = np.zeros((4, 4, channels), np.uint8)
     pixels[..., 0] = 255 if channels == 3 else 200  # 0.299 of red
     assert np.all(convolution.grey(pixels) == expected)

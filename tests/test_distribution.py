@@ -115,7 +115,7 @@ def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
         np.testing.assert_allclose(its, mine, rtol=DIFFERENCE, atol=DIFFERENCE)
 
 
-def test_the_fast_recipe_on_two_replicas_learns_and_keeps_its_best(records, tmp_path):
+def test_the_fast_recipe_learns_on_two_replicas(records, tmp_path):
     # 24 images in batches of 7: the replicas' shares differ.
     folder = on_two_replicas(records, tmp_path, model=AIRBENCH, optimizer=MUON, epochs=4, batch_size=7)
     history = training.history(folder)

@@ -235,7 +235,7 @@ def test_an_archive_that_is_not_there_is_refused(tmp_path):
     assert "give an absolute path, or `git add` it" in said
 
 
-def test_a_relative_archive_that_is_missing_is_named_with_its_place(tmp_path, monkeypatch):
+def test_a_missing_relative_archive_is_named_with_its_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert f"at {tmp_path}/mine.zip, found nothing" in refusal(tmp_path / "out", archive="mine.zip")
 
@@ -343,7 +343,7 @@ def test_a_tfds_archive_that_names_code_is_refused(pets, tmp_path):
     assert said == f"{folder}: expected only features of TFDS itself, found mydata.evil.X"
 
 
-def test_a_tfds_dataset_without_labels_is_refused_before_fetching(tmp_path, monkeypatch):
+def test_a_tfds_dataset_without_labels_is_not_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "probe", lambda url: pytest.fail(f"asked for {url}"))
     assert "expected features 'image' and 'label'" in refusal(tmp_path / "out", dataset="tfds:coco")
 

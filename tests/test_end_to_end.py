@@ -96,7 +96,7 @@ def test_other_classes_rerun_the_subset_and_what_follows(repository):
     assert list(per_class) == ["three", "eight"]
 
 
-def test_another_source_of_the_same_bytes_reruns_only_the_download(repository):
+def test_another_source_of_equal_bytes_reruns_only_download(repository):
     repository.set("download.source", "origin")
     assert repository.stages_run("dvc", "repro") == ["download"]
 

@@ -122,7 +122,7 @@ def test_a_right_model_is_right_about_every_image(reports):
     assert [(name, numbers["support"]) for name, numbers in by_class.items()] == [("dark", 5), ("light", 5)]
 
 
-def test_a_model_that_always_says_the_same_is_right_half_the_time(reports_of_dark):
+def test_a_constant_model_is_right_half_the_time(reports_of_dark):
     found = outputs.read_json(reports_of_dark / "metrics.json")
     assert found["accuracy"] == 0.5
     by_class = outputs.read_json(reports_of_dark / "per_class.json")
@@ -291,9 +291,7 @@ def test_empty_columns_of_validation_are_as_good_as_none(records, history, repor
     assert tiny.digests(found) == tiny.digests(reports)
 
 
-def test_too_low_an_accuracy_is_refused_after_reports_are_written(
-    records, history, reports_of_dark, tmp_path
-):
+def test_too_low_an_accuracy_is_refused_after_the_reports(records, history, reports_of_dark, tmp_path):
     with pytest.raises(errors.BelowFloor, match=r"evaluate\.min_accuracy = 0\.9, received 0\.5"):
         run(reports_of_dark.parent / "model", records, history, tmp_path / "reports", min_accuracy=0.9)
     assert {path.name for path in (tmp_path / "reports").iterdir()} == REPORTS

@@ -103,7 +103,7 @@ def test_values_are_rounded(value, text):
     assert markdown.value(value) == text
 
 
-def test_a_document_names_the_parts_for_which_a_comment_has_no_room():
+def test_a_document_names_the_parts_that_have_no_room():
     parts = [
         "**Worse**",
         "",

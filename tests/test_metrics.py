@@ -97,7 +97,7 @@ def thresholded(classes, sharpness):
 
 @pytest.mark.parametrize("sharpness", [0.01, 1, 3])
 @pytest.mark.parametrize("classes", [2, 4, 10])
-def test_above_half_is_the_thresholded_precision_and_recall_of_keras(classes, sharpness):
+def test_above_half_is_keras_precision_and_recall(classes, sharpness):
     actual, probabilities = thresholded(classes, sharpness)
     found = metrics.above_half(actual, probabilities)
     for name, metric in (("precision", keras.metrics.Precision()), ("recall", keras.metrics.Recall())):
@@ -110,7 +110,7 @@ def test_exactly_one_half_is_not_above_it():
     assert found == {"precision": 0, "recall": 0, "share": 0}
 
 
-def test_random_predictions_are_judged_as_scikit_learn_judges_them():
+def test_random_predictions_are_judged_as_by_scikit_learn():
     actual, probabilities = random_predictions()
     predicted = probabilities.argmax(axis=1)
     found = metrics.evaluate(actual, probabilities, list("abcd"), 15)

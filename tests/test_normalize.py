@@ -15,7 +15,7 @@ images = st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 5), st.i
 
 @settings(max_examples=50)
 @given(images, st.integers(1, 6))
-def test_standardize_gives_channel_statistics_whatever_the_chunks(images, size):
+def test_standardize_gives_channel_statistics_for_any_chunks(images, size):
     chunks = (images[first : first + size] for first in range(0, len(images), size))
     mean, std = normalize.standardize(chunks, images.shape[-1])
     np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), atol=1e-4)

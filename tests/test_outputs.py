@@ -25,7 +25,7 @@ def test_a_folder_replaces_all_of_the_one_before(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failing_block_leaves_the_old_folder_and_no_partial_one(tmp_path, failure):
+def test_a_failing_block_leaves_only_the_old_folder(tmp_path, failure):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "file").write_text("old")
     with pytest.raises(failure), outputs.folder(tmp_path / "out") as partial:
@@ -100,7 +100,7 @@ def test_json_is_written_as_people_read_it(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_not_in_json_is_refused_and_the_old_file_is_kept(tmp_path, value):
+def test_a_number_not_in_json_leaves_the_old_file(tmp_path, value):
     outputs.write_json(tmp_path / "value.json", {"loss": 1})
     with pytest.raises(ValueError, match="JSON compliant"):
         outputs.write_json(tmp_path / "value.json", {"loss": value})

@@ -84,7 +84,7 @@ def test_an_unknown_key_is_refused_with_the_near_one(read):
     assert "expected one of: deterministic, epochs, optimizer, patience." in message
 
 
-def test_an_unknown_nested_key_is_compared_with_its_sections_keys(read):
+def test_an_unknown_nested_key_is_compared_within_its_section(read):
     message = problems(read, GOOD + "    learnin_rate: 4\n")
     assert "unknown key 'learnin_rate'; expected one of: learning_rate, name." in message
     assert "Did you mean 'learning_rate'?" in message

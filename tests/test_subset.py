@@ -338,7 +338,7 @@ def test_grey_images_keep_their_one_channel_when_resized(raw_fashion_mnist, tmp_
     assert splits.test.manifest["image_shape"] == [9, 14, 1]
 
 
-def test_splits_of_unequal_image_sizes_are_refused_unless_resized(raw_fashion_mnist, tmp_path):
+def test_unequal_image_sizes_are_refused_unless_resized(raw_fashion_mnist, tmp_path):
     images = raw_fashion_mnist / "t10k-images-idx3-ubyte"
     content = images.read_bytes()
     images.write_bytes(content[:12] + (20).to_bytes(4, "big") + content[16 : 16 + 10 * 28 * 20])

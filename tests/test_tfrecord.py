@@ -115,7 +115,7 @@ def test_equal_arrays_are_equal_bytes_in_any_layout_or_integers():
 
 
 @pytest.mark.parametrize("epoch", range(7))
-def test_an_epoch_holds_each_image_once_with_its_pixels_and_label(tmp_path, epoch):
+def test_an_epoch_has_each_image_once_with_pixels_and_label(tmp_path, epoch):
     folder = write_some(tmp_path / "train", shards=3, views=2)
     images, labels, places = (
         np.concatenate(part) for part in zip(*read(folder, epochs=[epoch]), strict=True)

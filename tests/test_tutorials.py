@@ -155,7 +155,7 @@ def test_every_link_of_the_page_leads_to_a_file(reports, tmp_path):
     assert "## C: CIFAR-10, ten classes" in page and "## A:" not in page
 
 
-def test_text_is_replaced_between_the_markers_alone():
+def test_text_is_replaced_only_between_the_markers():
     text = "before\n<!-- tutorials -->\nold\n\nold\n<!-- /tutorials -->\nafter\n"
     new = tutorials_page.replace(text, "new")
     assert new == "before\n<!-- tutorials -->\nnew\n<!-- /tutorials -->\nafter\n"
