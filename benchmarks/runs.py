@@ -17,15 +17,14 @@ from stages.running import errors, outputs
 
 
 class Machine(NamedTuple):
-    """What tells machines apart: the processor's name, after its GPU's if that is what a run trained on,
-    and how many cores it could use."""
+    """A machine: its processor, after its GPU if that trained, and the cores that could be used."""
 
     processor: str
     cores: int
 
 
 class Run(pydantic.BaseModel):
-    """What one training gave; one entry of a file of results."""
+    """One training and what it gave: an entry of a file of results."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
@@ -41,11 +40,11 @@ class Run(pydantic.BaseModel):
     seconds_per_epoch: float  # with its validation
     training_seconds: float  # all of them; compilation of the steps included, unless it was prepared
     preparation_seconds: float = 0.0  # on a GPU: the images' way to it, and compilation
-    environment: dict[str, Any]  # reports/environment.json, with the processor and its cores at hand
+    environment: dict[str, Any]  # reports/environment.json, with this machine
 
     @property
     def machine(self) -> Machine:
-        """Where it took place."""
+        """The machine of this run."""
         return Machine(self.environment["processor"], self.environment["cores"])
 
 
@@ -81,7 +80,7 @@ def measure(
 ) -> list[Run]:
     """Train once per seed, unless this machine has trained the same code and params before.
 
-    Every finished run goes to `results` at once, in place of those of the same params file and overrides
+    Every finished run goes to `results` at once, instead of those of the same params file and overrides
     with other code or params or from another machine. One line per run is printed.
 
     Args:
@@ -92,7 +91,7 @@ def measure(
         results: A JSON file; more than its key "runs" is left as it is.
         again: Train whatever has been trained before.
         keep: Takes the folder of reports of the first seed before its run counts as finished.
-        others: Results of other benchmarks; a run that stands there is not repeated.
+        others: Results of other benchmarks; a run that is there is not repeated.
 
     Raises:
         errors.BadInput: no such params file or key, or a stage failed.
@@ -152,7 +151,7 @@ def params(project: Path, config: str, overrides: Mapping[str, Any] | None = Non
 
 
 def effective(project: Path, config: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the overrides that say something else than the params file does.
+    """Keep the overrides that differ from the params file.
 
     Raises:
         errors.BadInput: there is no such file.
@@ -229,7 +228,7 @@ def times(timing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _collect(reports: Path) -> dict[str, Any]:
-    """What the reports say of a training, as fields of a run."""
+    """Read what the reports say of a training, as fields of a run."""
     metrics = outputs.read_json(reports / "metrics.json")
     accuracies = pd.read_csv(reports / "history.csv")["val_accuracy"].dropna()
     return {

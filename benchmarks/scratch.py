@@ -29,7 +29,7 @@ class Scratch:
         self.timing = folder / "timing.json"  # what the last training took
 
     def write_params(self, document: Mapping[str, Any]) -> None:
-        """Have the pipeline run with these params."""
+        """Write the params that the pipeline will run with."""
         YAML(typ="safe").dump(document, self.tree / "params.yaml")
 
     def dvc(self, *arguments: str) -> str:
@@ -58,7 +58,7 @@ class Scratch:
 
 
 def folder() -> Path:
-    """Where the copy and its DVC cache stand: gigabytes of records, kept so that the next run has them."""
+    """The folder of the copy and of its DVC cache: gigabytes of records, kept for the next run."""
     return cache.folder() / "benchmarks"
 
 

@@ -23,7 +23,7 @@ IMAGES_PER_BATCH = 20
 
 @pytest.fixture(autouse=True)
 def fetch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where fetched bytes go; no test touches the user's own cache."""
+    """The folder of fetched files; no test touches the user's own cache."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("IMAGE_PIPELINE_CACHE", str(folder))
     return folder
@@ -92,7 +92,7 @@ def _with_manifest(folder: Path, dataset: str, algorithm: str) -> Path:
 
 @pytest.fixture(scope="session")
 def prepare_tfds(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Have tensorflow-datasets write a dataset; takes its name, features and splits, gives its folder."""
+    """A function that lets tensorflow-datasets write a dataset of given features and splits."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()

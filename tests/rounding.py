@@ -14,7 +14,7 @@ CONFIDENCE = 5
 
 
 def of_sum(terms, size=1.0, precision="float32"):
-    """How far apart two sums of so many terms may be, or two products of matrices.
+    """Bound the difference of two sums of `terms` terms, or of two products of matrices.
 
     Args:
         terms: The number of terms.
@@ -25,5 +25,5 @@ def of_sum(terms, size=1.0, precision="float32"):
 
 
 def of_steps(steps, size=1.0, precision="float32"):
-    """How far apart two values may be after so many roundings in a row of numbers up to `size`."""
+    """Bound the difference of two values after a number of roundings in a row, of numbers up to `size`."""
     return 2 * steps * UNIT[precision] * size

@@ -54,7 +54,7 @@ class Repository:
         self.run("git", "commit", "--quiet", f"--message={message}")
 
     def use_this_environment(self):
-        """Have make take the packages that run this test for its .venv."""
+        """Give make the packages that run this test as its .venv."""
         environment = self.path / ".venv"
         environment.mkdir()
         for part in Path(sys.prefix).iterdir():
@@ -96,7 +96,7 @@ class Repository:
 
 
 def create(path):
-    """A repository of this project as it stands, with the digits as its dataset and nothing run yet."""
+    """Create a repository of this project as it is, with the digits as its dataset and nothing run yet."""
     repository = Repository(path)
     ignore = shutil.ignore_patterns("__pycache__")
     for folder in ("stages", "configs", ".ci", ".dvc/plots"):

@@ -20,7 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(first, size):
-    """How many it takes to fill a block of `size` bytes fifty times."""
+    """Count the page faults of filling a block of `size` bytes fifty times."""
     script = PAGE_FAULTS.format(first=first, size=size)
     return int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
 

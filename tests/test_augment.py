@@ -55,7 +55,7 @@ def run(name, options, images, draws):
 
 
 def run_inside_a_map(operations, images, draws):
-    """As the records stage runs them: in a graph that does not know the size of the batch."""
+    """Run operations as the records stage does: in a graph that does not know the size of the batch."""
     batches = tf.data.Dataset.from_tensor_slices((images, draws)).batch(len(images))
     (batch,) = batches.map(lambda pixels, numbers: augment.apply(operations, pixels, numbers))
     return batch.numpy()

@@ -90,7 +90,7 @@ def in_order(values):
 
 @pytest.fixture(scope="module")
 def plot(tmp_path_factory):
-    """What `dvc plots diff` draws in a clone, of three classes against four."""
+    """The plot that `dvc plots diff` draws in a clone, of three classes against four."""
     path = tmp_path_factory.mktemp("plots")
     project = sandbox.create(path / "project")
     commit(project, np.diag([1, 0, 2]), ["zebra", "NA", "10"])

@@ -95,7 +95,7 @@ def on_two_replicas(records, folder, **changes):
 
 
 def val_loss(records, folder):
-    """Of the saved model, on the images it was validated on."""
+    """Compute the loss of the saved model on the images it was validated on."""
     val = tfrecord.Split(records / "val")
     ((pixels, labels, _),) = val.batches(val.manifest.count)
     probabilities = training.load(folder)(pixels)

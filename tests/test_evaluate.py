@@ -61,7 +61,7 @@ def classifier(folder, slope=0.2, shape=(8, 8, 1), classes=2, activation="softma
 
 
 def convolutional(folder, slope=0.2):
-    """The same by way of a convolution and a pooling that leave the mean as it is, in a nested model."""
+    """Save a model that does the same with a convolution and a pooling, in a nested model."""
     images = keras.Input((8, 8, 1))
     conv = keras.layers.Conv2D(2, 1, activation="relu", name="brighter")
     maps = keras.layers.AveragePooling2D(2, name="coarser")(conv(images))
@@ -102,7 +102,7 @@ def reports(records, history, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reports_of_dark(records, history, tmp_path_factory):
-    """Of a model that calls every image dark."""
+    """The reports on a model that calls every image dark."""
     folder = tmp_path_factory.mktemp("dark")
     return run(classifier(folder / "model", slope=0.0), records, history, folder / "reports")
 

@@ -57,7 +57,7 @@ def end_workers(repository):
 
 
 def rows(repository):
-    """The table of `dvc exp show`, by experiment; what they start from stands under its branch."""
+    """The table of `dvc exp show`, by experiment; what they start from is under its branch."""
     table = csv.DictReader(io.StringIO(repository.run("dvc", "exp", "show", "--csv")))
     return {row["Experiment"] or row["rev"]: row for row in table}
 

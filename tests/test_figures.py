@@ -122,7 +122,7 @@ UNKNOWN, STIX = "\U0001f408", "\u214a"
 
 @pytest.fixture
 def own_fonts(monkeypatch):
-    """As on a machine that has no fonts but matplotlib's."""
+    """A machine that has only matplotlib's fonts."""
     bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
     fonts.others.cache_clear()

@@ -40,7 +40,7 @@ def test_without_git_the_remedy_is_named(project):
 
 
 def words(project, *arguments, **variables):
-    """What `make report` gives to its Python, after the module."""
+    """The words that `make report` gives to its Python, after the module."""
     done = subprocess.run(
         ["make", "-s", "report", *arguments],
         cwd=project,

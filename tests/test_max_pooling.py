@@ -21,7 +21,7 @@ def values(shape, dtype="float32", ties=False):
 
 
 def gradient(pool, inputs):
-    """Of a sum with a weight for each output, so that no two windows can be taken for each other."""
+    """Compute the gradient of a weighted sum, so that no two windows can be taken for each other."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = pool(inputs)

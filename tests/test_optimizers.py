@@ -1,4 +1,4 @@
-"""Every optimizer by name learns, decays kernels alone, and scales the loss in float16."""
+"""Every optimizer by name learns, decays only kernels, and scales the loss in float16."""
 
 import keras
 import numpy as np

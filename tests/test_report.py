@@ -77,7 +77,7 @@ class Project:
         )
 
     def commit(self, message, model="weights"):
-        """Have DVC lock what stands here, commit it to Git, and lose the data."""
+        """Let DVC lock what is here, commit it to Git, and lose the data."""
         self.write("data/model", model)
         with contextlib.chdir(self.path), Repo() as repo:
             repo.commit(force=True)
@@ -120,7 +120,7 @@ def project(template, tmp_path, monkeypatch):
 
 
 def answers(cats, dogs):
-    """Actual and predicted classes of 100 cats and 100 dogs, so many of them right."""
+    """Actual and predicted classes of 100 cats and 100 dogs, some of them right."""
     actual = ["cat"] * 100 + ["dog"] * 100
     predicted = ["cat"] * cats + ["dog"] * (100 - cats) + ["dog"] * dogs + ["cat"] * (100 - dogs)
     return actual, predicted

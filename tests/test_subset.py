@@ -30,7 +30,7 @@ laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def sign(raw: Path) -> None:
-    """Have the manifest of data/raw say what stands there now."""
+    """Write the checksums of the files that are in data/raw now to its manifest."""
     manifest = json.loads((raw / "manifest.json").read_text())
     for name, checksum in manifest["files"].items():
         manifest["files"][name] = checksums.of_file(raw / name, checksums.algorithm(checksum))

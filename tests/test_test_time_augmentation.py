@@ -12,7 +12,7 @@ SHAPE = (5, 6, 2)
 
 @pytest.fixture
 def network():
-    """Logits that depend on where in the image a value stands."""
+    """Logits that depend on where in the image a value is."""
     inputs = keras.Input(SHAPE)
     return keras.Model(inputs, keras.layers.Dense(3, kernel_initializer="normal")(flat(inputs)))
 

@@ -45,7 +45,7 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
 
 
 def sign(folder, **changes):
-    """Write the manifest anew for the shards that stand there, some of its values changed."""
+    """Write the manifest anew for the shards that are there, some of its values changed."""
     values = outputs.read_json(folder / "manifest.json")
     del values["checksum"]
     manifest.write(folder, values | changes)

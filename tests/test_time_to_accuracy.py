@@ -73,7 +73,7 @@ def test_a_machine_is_named_after_the_gpu_that_computes(tmp_path, monkeypatch):
 
 
 def trained(results, target, seeds, **changes):
-    """Results in which a target has been trained with the code as it stands."""
+    """Results in which a target has been trained with the code as it is."""
     mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), target.config, target.overrides))
     new = [
         measured.run(

@@ -21,7 +21,7 @@ is_held_back = processor.is_held_back()
 
 @pytest.fixture(autouse=True)
 def _fresh_keras():
-    """As in a process of its own: layers are named from the start, the precision is float32."""
+    """Start as in a new process: layers are named from the start, the precision is float32."""
     keras.utils.clear_session()
     yield
     keras.mixed_precision.set_dtype_policy("float32")

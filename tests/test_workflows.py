@@ -20,7 +20,7 @@ REPOSITORY = "repos/{owner}/{repo}"
 
 
 def shell_lines():
-    """Every shell line of the workflow files, with the file it stands in."""
+    """Every shell line of the workflow files, with the file it is in."""
     for path in GITHUB:
         for job in yaml.load(path)["jobs"].values():
             for step in job["steps"]:

@@ -40,7 +40,7 @@ TRAINING: dict[str, Any] = {
 
 
 def data_report(classes=tuple(CLASSES), test=10, **params):
-    """What the subset stage would say of the data."""
+    """Make the report that the subset stage would write of the data."""
     counts = {"train": 24, "val": 8, "test": test}
     return {
         "classes": list(classes),
@@ -66,7 +66,7 @@ def data_report(classes=tuple(CLASSES), test=10, **params):
 
 
 def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1)):
-    """What the subset stage would write; return the folder."""
+    """Write what the subset stage would write; return the folder."""
     generator = np.random.default_rng(0)
     for split, count in {"train": train, "val": val, "test": test}.items():
         labels = generator.permutation(np.arange(count) % 2)

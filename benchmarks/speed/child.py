@@ -24,7 +24,7 @@ print(json.dumps({"status": status, "seconds": seconds, "peak": peak}))
 
 
 class Usage(NamedTuple):
-    """What a command took."""
+    """The time and memory that a command took."""
 
     seconds: float
     peak_mib: float  # of physical memory, mapped files included, of its largest process
@@ -32,8 +32,8 @@ class Usage(NamedTuple):
 
 
 def environment(device: str = "cpu") -> dict[str, str]:
-    """Of every process that a benchmark starts: dvc.yaml's `python` is this interpreter, and there is no
-    GPU where what is measured, and what it should be, are of the CPU."""
+    """The environment variables of a benchmark's processes: this Python comes first on PATH, and GPUs are
+    hidden unless `device` is "gpu"."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
     return {**os.environ, "PATH": path, **hidden}

@@ -1,4 +1,4 @@
-"""How fast data gets from its source to the training step, and in how much memory.
+"""Measure how fast data gets from its source to the training step, and in how much memory.
 
     python -m benchmarks data_path                          # all of it, with a training of the default
     python -m benchmarks data_path --only rates imports     # a part
@@ -82,7 +82,7 @@ def _reading_rate(split: tfrecord.Split) -> float:
 
 
 def memory(folder: Path, few: int = FEW_IMAGES) -> list[targets.Target]:
-    """Peak memory of the stages that see every image, with many images over that with few."""
+    """Measure the peak memory of the stages that see every image, with many images over that with few."""
     peaks: dict[str, list[float]] = {"records": [], "train": []}
     for count in (few, MANY * few):
         data = folder / str(count)
@@ -122,7 +122,7 @@ def _stage(name: str, data: Path) -> list[str | Path]:
 
 
 def imports(folder: Path) -> list[targets.Target]:
-    """How long the stages that need no TensorFlow take to start."""
+    """Measure how long the stages that need no TensorFlow take to start."""
     return [
         targets.Target(f"start of {stage}", _import_seconds(stage), "at most", 0.5, "s")
         for stage in ("download", "subset")
@@ -135,7 +135,7 @@ def _import_seconds(stage: str) -> float:
 
 
 def nothing_to_do(folder: Path) -> list[targets.Target]:
-    """A `dvc repro` right after another."""
+    """Measure a `dvc repro` right after another."""
     tree = checkout(folder, DIGITS).tree
     child.run([*DVC, "repro"], tree)
     seconds = statistics.median(child.run([*DVC, "repro"], tree).seconds for _ in range(REPEATS))

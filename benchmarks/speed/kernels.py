@@ -1,4 +1,4 @@
-"""Which way to compute the parts of a training step is the quicker one on this processor.
+"""Measure which way to compute the parts of a training step is faster on this processor.
 
     python -m benchmarks kernels                        # in the precision that is quick here
     python -m benchmarks kernels --precision bfloat16

@@ -1,4 +1,4 @@
-"""Does the same network learn alike, whoever trains it, and how long do they take?
+"""Train the same network in each framework: do they learn equally well, and how long do they take?
 
     python -m benchmarks learning [--epochs 10]
 
@@ -42,7 +42,7 @@ def measure(peers: Sequence[str], subset: Path, params: Path, epochs: int) -> di
     Args:
         peers: Of step.PEERS.
         subset: The subset stage's folder, three classes of images of 32x32x3.
-        params: A params file; its sections records and train are read, for this project alone.
+        params: A params file; its sections records and train are read, only for this project.
         epochs: How many.
 
     Raises:

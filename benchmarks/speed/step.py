@@ -1,4 +1,4 @@
-"""How fast a training step is, beside what others would train the same network with.
+"""Measure a training step beside Keras and PyTorch, which train the same network.
 
     python -m benchmarks step                          # five rounds of an epoch each
     python -m benchmarks step --rounds 3 --steps 20    # a rough look

@@ -17,13 +17,13 @@ class Target(NamedTuple):
 
     @property
     def met(self) -> bool | None:
-        """Whether the figure keeps to its bound; None if it was not measured."""
+        """True if the figure keeps to its bound; None if it was not measured."""
         if self.measured is None:
             return None
         return self.measured >= self.bound if self.kind == "at least" else self.measured <= self.bound
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields, and whether it is met."""
+        """Give the fields, and whether the target is met."""
         return {**self._asdict(), "met": self.met}
 
 

@@ -47,7 +47,7 @@ class Worker:
         return self._ask("epoch")
 
     def test(self) -> float:
-        """Its accuracy on the test images.
+        """Ask for the accuracy on the test images.
 
         Raises:
             errors.BadInput: as of `epoch`.

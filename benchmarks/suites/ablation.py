@@ -1,4 +1,4 @@
-"""What each part of the fast recipe buys: the same training with one part at a time left out.
+"""Train with one part of the fast recipe left out at a time: what does each contribute?
 
     python -m benchmarks ablation [--seeds 0 1 2]
 

@@ -1,10 +1,10 @@
-"""Time to accuracy: is each target's accuracy reached within its seconds of training?
+"""Train for each target: is its accuracy reached within its seconds of training?
 
     python -m benchmarks accuracy [--quick] [--seeds 0 1 2 3 4]
     python -m benchmarks accuracy --device gpu
 
 Seconds are those of training only, accuracy is that of the test split. On the CPU compilation is included.
-On a GPU they count from when the images stand in its memory and the steps are compiled; what that took is
+On a GPU they count from when the images are in its memory and the steps are compiled; what that took is
 beside them. airbench (arXiv:2404.00498) counts alike, but whitening, augmentation and the test too, which
 other stages do here or which come before.
 """
@@ -124,7 +124,7 @@ SEEDS = {"cpu": range(5), "gpu": range(10)}
 
 
 class Outcome(NamedTuple):
-    """What the runs for one target gave."""
+    """A target and the runs for it."""
 
     target: Target
     runs: list[runs.Run]
