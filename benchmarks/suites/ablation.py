@@ -11,49 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from benchmarks import machine, options, runs, scratch, table
 from stages.reporting import markdown
 from stages.running import outputs
 
 RESULTS = Path("reports/benchmarks/ablation.json")
 PAGE = Path("reports/benchmarks/ablation.md")
-CONFIG = "cifar10-best"
-SHORT = {
-    "subset.val_fraction": 0.2,
-    "records.views": 4,
-    "train.epochs": 4,
-    "train.model.activation": "relu",
-    "train.model.widths": [32, 64, 64],
-    "train.test_time_augmentation": 2,
-}
-TRANSLATION = {"translate": {"pixels": 2}}
-# airbench94's, its rate of 11.5 for 1,024 images and its decay converted to batches of 500.
-SGD = {
-    "train.optimizer.name": "sgd",
-    "train.optimizer.learning_rate": 0.73,
-    "train.optimizer.momentum": 0.85,
-    "train.optimizer.weight_decay": 0.01,
-    "train.optimizer.bias_scale": 64.0,
-    "train.optimizer.head_scale": 1.0,
-}
-PARTS: dict[str, dict[str, Any]] = {  # what is left out: how
-    "nothing": {},
-    "whitening of the first layer": {"train.model.whiten": False},
-    "learnt bias after it": {"train.model.whitening_bias": False},
-    "identity start": {"train.model.identity": False},
-    "biases' faster rate": {"train.optimizer.bias_scale": 1.0},
-    "label smoothing": {"train.label_smoothing": 0.0},
-    "alternation of flips": {"records.augment": [{"flip_horizontal": {"probability": 0.5}}, TRANSLATION]},
-    "translation": {"records.augment": [{"alternating_flip": {}}]},
-    "full rate from the first step": {"train.schedule.warmup_epochs": 1.0},
-    "other looks at test images": {"train.test_time_augmentation": 1},
-    "quick moving statistics": {"train.model.batch_norm_momentum": 0.9},
-    "ReLU, for SiLU": {"train.model.activation": "silu"},
-    "the head's faster rate": {"train.optimizer.head_scale": 1.0},
-    "Muon, for SGD": SGD,
-    "determinism": {"train.deterministic": False},
-    "bfloat16": {"train.precision": "float32"},
-}
+_ROWS = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
+CONFIG: str = _ROWS["config"]
+SHORT: dict[str, Any] = _ROWS["short"]
+PARTS: dict[str, dict[str, Any]] = _ROWS["parts"]  # what is left out: how
 HEADERS = ["without", "validation accuracy", "points", "s/epoch", "n"]
 
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ruamel.yaml import YAML
+
 from benchmarks import machine, options, runs, scratch, table
 from benchmarks.suites import tutorials
 
@@ -39,87 +41,7 @@ class Target(NamedTuple):
 
 
 THREE, TEN, FASHION = "CIFAR-10, three classes", "CIFAR-10", "Fashion-MNIST"
-# Determinism keeps XLA from trying which of a convolution's algorithms is quickest.
-ON_A_GPU = {"subset.val_fraction": 0, "train.device": "gpu", "train.deterministic": False}
-# Choices were made on validation images. Where val_fraction is 0 all images train and the last weights
-# stay: six looks at 2 % of the images after each epoch are 4 % of its arithmetic. Fashion-MNIST's limit
-# leaves out 12 % of the images for the sake of its seconds.
-TARGETS = [
-    Target(
-        THREE,
-        0.883,
-        12,
-        "cifar10-three-classes-best",
-        {"records.views": 1, "train.epochs": 1, "train.model.widths": [32, 64, 64]},
-    ),
-    Target(THREE, 0.975, 90, "cifar10-three-classes-fast", {}),
-    Target(THREE, 0.975, 185, "cifar10-three-classes-fast", {}),  # on a processor with no more than AVX2
-    Target(
-        THREE,
-        0.98,
-        120,
-        "cifar10-three-classes-fast",
-        {
-            "subset.val_fraction": 0,
-            "records.views": 10,
-            "train.epochs": 10,
-            "train.model.widths": [64, 192, 192],
-        },
-    ),
-    Target(
-        TEN,
-        0.6709,
-        20,
-        "cifar10-best",
-        {
-            "subset.limit_per_class": 3000,
-            "records.views": 1,
-            "train.epochs": 1,
-            "train.model.widths": [32, 64, 64],
-            "train.model.activation": "relu",
-        },
-    ),
-    Target(
-        TEN,
-        0.90,
-        120,
-        "cifar10-best",
-        {
-            "records.views": 4,
-            "train.epochs": 4,
-            "train.model.widths": [32, 128, 128],
-            "train.model.activation": "relu",
-        },
-    ),
-    Target(TEN, 0.94, 360, "cifar10-best", {"subset.val_fraction": 0}),
-    Target(
-        FASHION,
-        0.94,
-        150,
-        "fashion-mnist-best",
-        {
-            "subset.limit_per_class": 5300,
-            "subset.val_fraction": 0,
-            "records.views": 4,
-            "train.model.whitening_bias": True,
-            "train.optimizer.learning_rate": 0.12,
-            "train.optimizer.bias_scale": 600.0,
-            "train.optimizer.head_scale": 9.0,
-            "train.schedule.warmup_epochs": 0.0,
-            "train.epochs": 4,
-            "train.test_time_augmentation": 6,
-        },
-    ),
-    # Of 10,000 validation images batches of 1,000 at this rate got 0.9361 right, the params file's 0.9362.
-    Target(
-        TEN,
-        0.94,
-        2,
-        "cifar10-best",
-        {"train.batch_size": 1000, "train.optimizer.learning_rate": 0.17, **ON_A_GPU},
-    ),
-    Target(TEN, 0.96, 25, "cifar10-large", ON_A_GPU),
-]
+TARGETS = [Target(**row) for row in YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))]
 SEEDS = {"cpu": range(5), "gpu": range(10)}
 
 

@@ -1,63 +1,42 @@
-"""The tutorials' figures as Markdown: a page of their own, and a table in the top README."""
+"""Write the tutorials' figures as Markdown: a page of their own, and a table in docs/benchmarks.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from ruamel.yaml import YAML
 
 from benchmarks import runs
 from stages.reporting import markdown
 from stages.running import errors
 
 START, END = "<!-- tutorials -->", "<!-- /tutorials -->"
+DETAILS = [
+    "params file",
+    "test accuracy",
+    "validation accuracy",
+    "precision above ½",
+    "macro precision",
+    "parameters",
+    "epochs",
+    "seconds per epoch",
+    "training seconds",
+    "n",
+]
 SHOWN = ["learning_curves.png", "confusion_matrix.png"]  # of every params file; the others are folded
 NONE = "—"
 
 
 class Tutorial(NamedTuple):
-    """A published system, and the params files that answer it."""
+    """A published system, and the params files that answer it, by how each trains."""
 
     name: str
     published: str
-    as_trained: str  # its architecture and its way of training
-    tuned: str | None  # its architecture, trained better
-    best: str
-    fast: str | None = None  # nearly as good, in fewer seconds
-
-    @property
-    def variants(self) -> list[tuple[str, str | None]]:
-        """What each params file is, and its name."""
-        return [
-            ("as the tutorial trains it", self.as_trained),
-            ("tuned", self.tuned),
-            ("fast here", self.fast),
-            ("best here", self.best),
-        ]
-
-    @property
-    def configs(self) -> list[str]:
-        """The params files that there are."""
-        return [config for _, config in self.variants if config]
+    variants: dict[str, str]
 
 
-TUTORIALS = [
-    Tutorial(
-        "A: CIFAR-10, three classes",
-        "0.883 ¹",
-        "cifar10-three-classes",
-        "cifar10-three-classes-tuned",
-        "cifar10-three-classes-best",
-        "cifar10-three-classes-fast",
-    ),
-    Tutorial("B: Fashion-MNIST, dense", NONE, "fashion-mnist-dense", None, "fashion-mnist-best"),
-    Tutorial(
-        "B: Fashion-MNIST, convolutional",
-        NONE,
-        "fashion-mnist",
-        "fashion-mnist-tuned",
-        "fashion-mnist-best",
-    ),
-    Tutorial("C: CIFAR-10, ten classes", "0.6709 ²", "cifar10", "cifar10-tuned", "cifar10-best"),
-]
+TUTORIALS = [Tutorial(**row) for row in YAML(typ="safe").load(Path(__file__).with_name("tutorials.yaml"))]
+CONFIGS = list(dict.fromkeys(config for each in TUTORIALS for config in each.variants.values()))
 NOTES = """\
 ¹ The best validation accuracy of ten epochs, chosen on the test images themselves; 131 to 137 s per epoch on
 its author's CPU. ² With a precision of 0.7655, which is Keras's: it counts only predictions above 0.5."""
@@ -68,34 +47,25 @@ SWEEP = f"dvc exp run --queue -S '{KEY}=" + ",".join(str(each).replace(" ", "") 
 
 
 def filter_overrides(filters: Sequence[int]) -> dict:
-    """What makes the swept params file have so many filters; nothing where it has them anyway."""
+    """Give the override that sets the swept file's filters; none if the file has them."""
     of_file = runs.params(Path(), SWEPT)["train"]["model"]["filters"]
     return {} if of_file == filters else {KEY: filters}
 
 
 def systems(measured: Sequence[runs.Run]) -> str:
-    """A row for each params file: what its tutorial published, what it gives here and at what cost."""
+    """Make a row of each params file: what its tutorial published, what it gives here and at what cost."""
     headers = ["system", "published", "trained", "here", "parameters", "seconds per epoch", "params file"]
-    rows = [
-        [
-            each.name if label == each.variants[0][0] else "",
-            each.published if label == each.variants[0][0] else "",
-            label,
-            _accuracy(measured, config),
-            _parameters(runs.select(measured, config)),
-            _epoch(runs.select(measured, config)),
-            f"`{config}`",
-        ]
-        for each in TUTORIALS
-        for label, config in each.variants
-        if config
-    ]
+    rows = []
+    for each in TUTORIALS:
+        for number, (label, config) in enumerate(each.variants.items()):
+            head = ["", ""] if number else [each.name, each.published]
+            rows.append([*head, label, *_figures(runs.select(measured, config)), f"`{config}`"])
     command = "`cp configs/NAME.yaml params.yaml && dvc repro` gives a row."
     return f"{markdown.cut(headers, rows)}\n\n{command} {_caption(measured)}\n{NOTES}"
 
 
 def page(measured: Sequence[runs.Run], folder: Path) -> str:
-    """All of it, with the pictures that stand in `folder`, a folder for each params file."""
+    """Write the whole page, with the pictures in `folder`, which has a folder for each params file."""
     parts = [
         "# Three well-known tutorials, reproduced and beaten",
         "Written by `python -m benchmarks tutorials`; the figures of every run are in "
@@ -123,71 +93,50 @@ def replace(text: str, between: str) -> str:
 
 
 def _details(measured: Sequence[runs.Run]) -> str:
-    headers = [
-        "params file",
-        "test accuracy",
-        "validation accuracy",
-        "precision above ½",
-        "macro precision",
-        "parameters",
-        "epochs",
-        "seconds per epoch",
-        "training seconds",
-        "n",
-    ]
-    configs = dict.fromkeys(config for each in TUTORIALS for config in each.configs)
     rows = []
-    for config in configs:
-        if not (found := runs.select(measured, config)):
-            continue
-        validated = [run.val_accuracy for run in found if run.val_accuracy is not None]
-        rows.append(
-            [
-                markdown.link(config, f"../../configs/{config}.yaml"),
-                runs.spread([run.accuracy for run in found]),
-                runs.spread(validated) if validated else NONE,
-                runs.spread([run.metrics["above_half"]["precision"] for run in found]),
-                runs.spread([run.metrics["macro"]["precision"] for run in found]),
-                _parameters(found),
-                _range([run.epochs for run in found]),
-                _epoch(found),
-                runs.spread([run.training_seconds for run in found], 1),
-                str(len(found)),
-            ]
-        )
-    return markdown.cut(headers, rows)
+    for config in CONFIGS:
+        if chosen := runs.select(measured, config):
+            accuracy, parameters, epoch = _figures(chosen)
+            validated = [run.val_accuracy for run in chosen if run.val_accuracy is not None]
+            precisions = [[run.metrics[of]["precision"] for run in chosen] for of in ("above_half", "macro")]
+            whole = runs.spread([run.training_seconds for run in chosen], 1)
+            epochs = _range([run.epochs for run in chosen])
+            middle = [runs.spread(validated) if validated else NONE, *map(runs.spread, precisions)]
+            link = markdown.link(config, f"../../configs/{config}.yaml")
+            rows.append([link, accuracy, *middle, parameters, epochs, epoch, whole, str(len(chosen))])
+    return markdown.cut(DETAILS, rows)
 
 
 def _filters(measured: Sequence[runs.Run]) -> str:
     rows = []
     for filters in FILTERS:
-        if found := runs.select(measured, SWEPT, filter_overrides(filters)):
-            accuracy = runs.spread([run.accuracy for run in found])
-            rows.append([f"`{filters}`", accuracy, _parameters(found), _epoch(found), str(len(found))])
+        if chosen := runs.select(measured, SWEPT, filter_overrides(filters)):
+            rows.append([f"`{filters}`", *_figures(chosen), str(len(chosen))])
     headers = ["filters", "test accuracy", "parameters", "seconds per epoch", "n"]
     command = f"```bash\ncp configs/{SWEPT}.yaml params.yaml\n{SWEEP}\ndvc exp run --run-all\n```"
     return f"Of {SWEPT}, an exercise of its tutorial:\n\n{command}\n\n{markdown.cut(headers, rows)}"
 
 
+def _figures(chosen: Sequence[runs.Run]) -> list[str]:
+    """Test accuracy, parameters and seconds per epoch."""
+    if not chosen:
+        return [NONE] * 3
+    accuracy, seconds = ([run.accuracy for run in chosen], [run.seconds_per_epoch for run in chosen])
+    return [runs.spread(accuracy), f"{chosen[0].parameters:,}", runs.spread(seconds, 1)]
+
+
 def _pictures(tutorial: Tutorial, folder: Path) -> str:
-    """Curves and confusions side by side, the rest folded; nothing where there are no pictures."""
-    there = [(label, config) for label, config in tutorial.variants if config and (folder / config).is_dir()]
+    """Show curves and confusions side by side and fold the rest; nothing if there are no pictures."""
+    there = {label: config for label, config in tutorial.variants.items() if (folder / config).is_dir()}
     if not there:
         return ""
-    parts = [f"## {tutorial.name}"]
-    shown = [
-        [_picture(folder, config, picture) for _, config in there]
-        for picture in SHOWN
-        if any((folder / config / picture).is_file() for _, config in there)
-    ]
-    if shown:
-        parts.append(markdown.cut([label for label, _ in there], shown))
-    for label, config in there:
+    shown = [[_picture(folder, config, picture) for config in there.values()] for picture in SHOWN]
+    parts = [f"## {tutorial.name}", markdown.cut(list(there), [row for row in shown if any(row)])]
+    for label, config in there.items():
         others = [file.name for file in sorted((folder / config).glob("*.png")) if file.name not in SHOWN]
-        if others:
-            pictures = "\n\n".join(_picture(folder, config, name) for name in others)
-            parts.append(markdown.fold(f"more pictures, {label}: {config}", pictures))
-    return "\n\n".join(parts)
+        pictures = "\n\n".join(_picture(folder, config, name) for name in others)
+        parts.append(markdown.fold(f"more pictures, {label}: {config}", pictures) if others else "")
+    return "\n\n".join(filter(None, parts))
 
 
 def _picture(folder: Path, config: str, name: str) -> str:
@@ -197,42 +146,24 @@ def _picture(folder: Path, config: str, name: str) -> str:
 
 
 def _caption(measured: Sequence[runs.Run]) -> str:
-    configs = {config for each in TUTORIALS for config in each.configs}
-    found = [run for run in measured if run.config in configs and not run.overrides]
-    counts = [len(runs.select(measured, config)) for config in {run.config for run in found}]
+    chosen = [run for config in CONFIGS for run in runs.select(measured, config)]
+    counts = [len(runs.select(measured, config)) for config in {run.config for run in chosen}]
     return (
         f"Accuracy on the test split, mean ± sd over `train.seed` (n = {_range(counts)}), each model chosen"
-        f" on validation images. {_machines(found)}."
+        f" on validation images. {_machines(chosen)}."
     )
 
 
-def _machines(found: Sequence[runs.Run]) -> str:
-    """Where the runs took place; where there are several machines, with what each of them ran."""
+def _machines(chosen: Sequence[runs.Run]) -> str:
+    """Name the machine of the runs; if there are several, with what each of them ran."""
     configs: dict[str, list[str]] = {}
-    for run in found:
-        configs.setdefault(machine(run), []).append(f"`{run.config}`")
+    for run in sorted(chosen, key=lambda run: run.config):
+        of = run.environment
+        name = f"{of['processor']}, {of['cores']} CPU cores, {of['precision']}, TensorFlow {of['tensorflow']}"
+        configs.setdefault(name, []).append(f"`{run.config}`")
     if len(configs) < 2:
         return next(iter(configs), NONE)
     return "; ".join(f"{', '.join(dict.fromkeys(ran))}: {name}" for name, ran in sorted(configs.items()))
-
-
-def machine(run: runs.Run) -> str:
-    """Where a run took place, in words."""
-    of = run.environment
-    return f"{of['processor']}, {of['cores']} CPU cores, {of['precision']}, TensorFlow {of['tensorflow']}"
-
-
-def _accuracy(measured: Sequence[runs.Run], config: str | None) -> str:
-    found = runs.select(measured, config) if config else []
-    return runs.spread([run.accuracy for run in found]) if found else NONE
-
-
-def _parameters(found: Sequence[runs.Run]) -> str:
-    return f"{found[0].parameters:,}" if found else NONE
-
-
-def _epoch(found: Sequence[runs.Run]) -> str:
-    return runs.spread([run.seconds_per_epoch for run in found], 1) if found else NONE
 
 
 def _range(counts: Sequence[int]) -> str:
