@@ -1,8 +1,8 @@
-"""An architecture: a file of stages/models/, its options, and what it asks of the records.
+"""An architecture: a file of stages/models/, with options and perhaps requirements for the records.
 
 The file defines `Options` and `build(image_shape, num_classes, options)`, and may define
 
-    NORMALIZE   the `records.normalize` that it needs, because it scales pixels itself
+    NORMALIZE   the `records.normalize` that it needs, if it scales pixels by itself
     initialize  (network, batches, options): set first weights from normalized training images
     load        (network, path, options): take the weights of a file that `train.weights` names
 """
@@ -24,7 +24,7 @@ INITIAL_BATCH = 500  # of them in memory at a time, or fewer
 
 
 class Architecture:
-    """The architecture that `train.model` names.
+    """The architecture that `train.model` names, with checked options.
 
     Raises:
         errors.BadInput: the name is missing or unknown, or an option is missing, unknown or wrong.
@@ -34,10 +34,10 @@ class Architecture:
         self.name, self.module, self.options = plugins.choose("models", model, "train.model")
 
     def require_normalization(self, method: str) -> None:
-        """Check how the records are normalized.
+        """Check that the records are normalized by the method that the architecture needs.
 
         Raises:
-            errors.BadInput: in another way than the architecture needs.
+            errors.BadInput: the records are normalized by another method.
         """
         expected = getattr(self.module, "NORMALIZE", method)
         if method != expected:
@@ -52,13 +52,14 @@ class Architecture:
         Args:
             image_shape: (H, W, C).
             num_classes: K.
-            weights: A file of weights to start from; None has the architecture's own.
+            weights: A file of weights to start from; None takes the architecture's own first weights.
 
         Returns:
             A model from float [B, H, W, C], normalized, to logits, float32 [B, K].
 
         Raises:
-            errors.BadInput: images that are too small, or weights that do not fit or are not taken.
+            errors.BadInput: the images are too small, or the weights do not fit, or the architecture takes
+                no weights.
         """
         if weights is not None and not hasattr(self.module, "load"):
             raise errors.BadInput(

@@ -1,4 +1,4 @@
-"""From a network of normalized images to the models that train, validate and are saved."""
+"""Make the models for training, validation and saving from a network for normalized images."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from stages.inputs import manifest
 
 
 class Classifier(NamedTuple):
-    """Three models of the same weights."""
+    """Three models that share their weights, and the layer that normalizes pixels."""
 
     normalize: keras.layers.Normalization  # the first layer of all three
     logits: keras.Model  # uint8 [B, H, W, C] to logits, float32 [B, K]
     tested: keras.Model  # the same with test-time augmentation
-    probabilities: keras.Model  # images of any scale, float32 [B, H, W, C], to probabilities; this is saved
+    probabilities: keras.Model  # the saved model: images of any scale, float32 [B, H, W, C], to probabilities
 
 
 def assemble(
@@ -24,13 +24,13 @@ def assemble(
     constants: manifest.Normalization,
     looks: test_time_augmentation.Looks,
 ) -> Classifier:
-    """Put the normalization before a network.
+    """Put the normalization before a network, and test-time augmentation and probabilities around it.
 
     Args:
         network: From normalized images, float [B, H, W, C], to logits, float32 [B, K].
         image_shape: (H, W, C).
-        constants: The normalization.
-        looks: The test-time augmentation.
+        constants: The constants of the normalization.
+        looks: The number of looks at an image in test-time augmentation.
     """
     raw = keras.Input(image_shape, dtype="uint8", name="pixels")
     variance = [std**2 for std in constants.std]

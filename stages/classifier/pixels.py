@@ -1,4 +1,4 @@
-"""Images in whatever scale a user has them, brought to pixels of 0 to 255 within the model."""
+"""Bring images of any usual scale to pixels of 0 to 255 within the model."""
 
 import keras
 from keras import ops
@@ -7,9 +7,9 @@ from keras import ops
 def of_any_scale(images: keras.KerasTensor) -> keras.KerasTensor:
     """Bring each image to pixels of 0 to 255, by stock Keras operations.
 
-    An image of values from 0 to 1, not all of them whole, is multiplied by 255; one with negative values,
-    from -1 to 1, is shifted and scaled; any other stays as it is, bit for bit. Each image is judged by
-    itself, so that its neighbours in a batch change nothing.
+    An image of values from 0 to 1 that are not all whole is multiplied by 255. An image of values from -1 to
+    1, some of them negative, is shifted and scaled. Any other image stays as it is, bit for bit. The scale is
+    decided for each image on its own, so that the other images of a batch have no influence.
 
     Args:
         images: float32 [B, H, W, C].
@@ -25,11 +25,11 @@ def of_any_scale(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def only_of_pixels(probabilities: keras.KerasTensor, images: keras.KerasTensor) -> keras.KerasTensor:
-    """The probabilities, NaN for an image with values that no scale of pixels has.
+    """Replace the probabilities of an image by NaN if it has values that no scale of pixels has.
 
     Args:
         probabilities: float32 [B, K].
-        images: float32 [B, H, W, C], as given.
+        images: float32 [B, H, W, C], before they are scaled.
 
     Returns:
         float32 [B, K].
@@ -40,6 +40,6 @@ def only_of_pixels(probabilities: keras.KerasTensor, images: keras.KerasTensor) 
 
 
 def _bounds(images: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The least and the greatest value of each image, [B, 1, 1, 1]."""
+    """Return the least and the greatest value of each image, [B, 1, 1, 1] each."""
     low, high = (bound(images, axis=(1, 2, 3), keepdims=True) for bound in (ops.min, ops.max))
     return low, high

@@ -1,4 +1,4 @@
-"""What a saved model was trained with: training.json beside it."""
+"""The record of how a saved model was trained: training.json beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ FILE = "training.json"
 
 
 class Records(paramfile.Section):
-    """How the training images were prepared."""
+    """The preparation of the training images."""
 
     augment: list[dict[str, dict[str, Any] | None]]
     normalization: manifest.Normalization
@@ -20,7 +20,7 @@ class Records(paramfile.Section):
 
 
 class Settings(paramfile.Section):
-    """The section `train` of params.yaml, of which only this much is known outside of the train stage."""
+    """The section `train` of params.yaml, with the keys that other stages know."""
 
     model_config = pydantic.ConfigDict(extra="allow")
 
@@ -30,7 +30,7 @@ class Settings(paramfile.Section):
 
 
 class Training(paramfile.Section):
-    """A training's parameters, records and numbers of images."""
+    """The parameters, the records and the numbers of images of a training."""
 
     params: Settings
     records: Records
@@ -39,7 +39,7 @@ class Training(paramfile.Section):
 
 
 def write(folder: Path, training: Training) -> None:
-    """Write training.json to the folder of a model."""
+    """Write training.json into the folder of a model."""
     outputs.write_json(folder / FILE, training.model_dump())
 
 
@@ -47,7 +47,7 @@ def read(folder: Path) -> Training:
     """Read training.json of a model.
 
     Raises:
-        errors.BadInput: it is not there, or not as `write` writes it.
+        errors.BadInput: the file is missing, or not as `write` writes it.
     """
     path = folder / FILE
     return paramfile.check(Training, outputs.read_json(path), str(path))

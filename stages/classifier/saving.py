@@ -24,11 +24,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write a model in Keras's `.keras` format, without what differs from save to save.
+    """Write a model in Keras's `.keras` format, without anything that differs from save to save.
 
-    Keras notes when a model was saved, its zip members carry the current time, and objects that
-    layers share are numbered by their address in memory, so that no two files are the same
-    (https://github.com/keras-team/keras/issues/15143).
+    Keras's own files are never the same (https://github.com/keras-team/keras/issues/15143): Keras notes when
+    a model was saved, the zip members carry the current time, and objects that layers share are numbered by
+    their address in memory.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         stamped = Path(scratch) / "stamped.keras"
@@ -50,7 +50,7 @@ def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Mode
         num_classes: K.
 
     Raises:
-        errors.BadInput: the file holds no Keras model, one for other images or classes, or one with NaN
+        errors.BadInput: the file holds no Keras model, or one that is for other images or classes or has NaN
             among its weights.
     """
     try:
@@ -78,8 +78,10 @@ def _repeatable(document: bytes) -> bytes:
 
 
 def _leave_out_newer_options(value: Any) -> None:
-    """Drop options that Keras 3.11 does not know from each object's configuration, where they have their
-    default; older versions refuse any name that they do not know."""
+    """Drop the options of NEWER_OPTIONS that have their default value from the configuration of each object.
+
+    Keras 3.11 does not know these options, and a version of Keras refuses any name that it does not know.
+    """
     if isinstance(value, list):
         for each in value:
             _leave_out_newer_options(each)
@@ -91,7 +93,7 @@ def _leave_out_newer_options(value: Any) -> None:
 
 
 def _renumber(value: Any, numbers: dict[int, int]) -> None:
-    """Number shared objects in the order in which they appear; equal numbers stay equal."""
+    """Number shared objects in the order in which they appear; equal numbers remain equal."""
     if isinstance(value, dict):
         if (address := value.get("shared_object_id")) is not None:
             value["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)

@@ -1,12 +1,12 @@
-"""Models of this project's faster layers as models of Keras's own, which load anywhere."""
+"""Turn models with this project's faster layers into models with only Keras's own, which load anywhere."""
 
 import keras
 
 
 def with_stock_layers(model: keras.Model) -> keras.Model:
-    """The same model and weights with Keras's own layer in place of every one that names it as `stock`.
+    """Return the same model and weights, with every layer replaced by the layer of Keras it names as `stock`.
 
-    A model of another class than Keras's own becomes a plain one, too.
+    Layers that name none stay. A model of another class than Keras's own becomes a plain model, too.
     """
     clone = keras.models.clone_model(model, clone_function=_stock)
     if not isinstance(clone, keras.Sequential):

@@ -1,4 +1,4 @@
-"""A model's layers as a plain table, the same on every terminal."""
+"""Describe the layers of a model in a plain table that is the same on every terminal."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ Row = tuple[str, str, str]
 
 
 def table(model: keras.Model) -> str:
-    """Layer, output shape (without the batch) and parameters, then the totals."""
+    """Return a table of layer, output shape (without the batch) and parameters, with the totals below."""
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     rows = [("layer", "output shape", "parameters"), *_rows(model, "")]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

@@ -1,14 +1,14 @@
-"""Several looks at a test image, averaged: itself, its mirror image, both shifted by a pixel."""
+"""Test-time augmentation: average several looks at an image, such as its mirror image and shifted ones."""
 
 from typing import Literal
 
 import keras
 
-Looks = Literal[1, 2, 6]  # at an image
+Looks = Literal[1, 2, 6]  # the number of looks at an image
 
 
 def logits(network: keras.Model, images: keras.KerasTensor, looks: Looks) -> keras.KerasTensor:
-    """The mean of a network's logits over several looks at each image, as airbench has it (arXiv:2404.00498).
+    """Average a network's logits over several looks at each image, as airbench does (arXiv:2404.00498).
 
     The mirror image is worth 1.1 ± 0.1 points of a small network's accuracy on CIFAR-10
     (reports/benchmarks/ablation.md), and takes no training.
@@ -16,11 +16,11 @@ def logits(network: keras.Model, images: keras.KerasTensor, looks: Looks) -> ker
     Args:
         network: From float [B, H, W, C] to logits, float32 [B, K].
         images: float [B, H, W, C].
-        looks: 1 is the image alone; 2 adds its mirror image; 6 shifts both by a pixel towards either
-            end of a diagonal too, the edge reflected. The unshifted pair counts as much as the other four.
+        looks: 1 takes only the image. 2 adds its mirror image. 6 adds both shifted by a pixel towards either
+            end of a diagonal, with the edge reflected; the unshifted pair counts as much as the other four.
 
     Returns:
-        float32 [B, K], of stock Keras operations.
+        float32 [B, K], computed by stock Keras operations.
     """
     if looks == 1:
         return network(images)

@@ -71,7 +71,7 @@ def _decode(name: str, content: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             return np.asarray(image).reshape(-1, 32, 32, 3)
-    except (OSError, SyntaxError, ValueError) as error:  # of Pillow and of the reshape
+    except (OSError, SyntaxError, ValueError) as error:  # from Pillow and from the reshape
         raise errors.BadInput(f"{name} is corrupt, truncated or no batch of images: {error}") from error
 
 

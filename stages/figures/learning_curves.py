@@ -65,7 +65,7 @@ def last_crossing(
     if not len(changes):
         return None
     before = changes[-1]
-    share = gaps[before] / (gaps[before] - gaps[before + 1])  # of the way to the next epoch
+    share = gaps[before] / (gaps[before] - gaps[before + 1])  # share of the way to the next epoch
     place = before + share
     points = np.arange(len(gaps))
     return float(np.interp(place, points, epochs)), float(np.interp(place, points, training))

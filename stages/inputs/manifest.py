@@ -18,7 +18,7 @@ ImageShape = Annotated[list[paramfile.Size], pydantic.Field(min_length=3, max_le
 
 
 class Normalization(paramfile.Section):
-    """How pixels are scaled: (pixel - mean) / std, per channel."""
+    """The scaling of pixels: (pixel - mean) / std, per channel."""
 
     method: str
     mean: list[float]
@@ -29,7 +29,7 @@ class Manifest(paramfile.Section):
     """The manifest of one split's records."""
 
     augment: list[dict[str, dict[str, Any] | None]]
-    checksum: str  # of all the other fields
+    checksum: str  # checksum of all other fields
     classes: list[str]
     count: paramfile.Count  # images of a view
     image_shape: ImageShape

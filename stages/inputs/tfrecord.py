@@ -22,8 +22,8 @@ import tensorflow as tf
 from stages.inputs import manifest
 from stages.running import errors
 
-RECORD_BYTES = 1 << 23  # of the images of a record; a larger image has a record of its own
-BATCH_BYTES = 1 << 23  # of the images of a batch, except in training
+RECORD_BYTES = 1 << 23  # bytes of the images of a record; a larger image gets its own record
+BATCH_BYTES = 1 << 23  # bytes of the images of a batch, except in training
 SHUFFLED_RECORDS = 16  # records in memory while a view is read again in another order
 PARALLEL_PARSES = 2
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-LARGEST_MAP = 8  # height and width in pixels up to which matrix products are faster
-FEWEST_CHANNELS = (64, 100)  # of inputs and outputs, the smaller and the larger number, from which they are
+LARGEST_MAP = 8  # height and width in pixels up to which matrix products are used
+FEWEST_CHANNELS = (64, 100)  # least channels for them: of inputs and outputs, the smaller and larger number
 CHUNK = 100  # images per piece of a large batch
 
 Padding = Literal["SAME", "VALID"]

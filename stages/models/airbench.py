@@ -38,7 +38,7 @@ class Options(paramfile.Section):
     whiten: bool  # fix the first layer's filters, which then whiten training patches; else they are learnt
     whitening_bias: bool  # learn a bias for each of the first layer's filters
     identity: bool  # convolutions start as the identity: they pass their input on
-    batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # of the moving statistics, per step
+    batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # momentum of the moving statistics, per step
     logit_scale: float = pydantic.Field(gt=0)
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of the pooled features dropped before the last layer
 

@@ -18,7 +18,7 @@ class Options(paramfile.Section):
 
     filters: list[Annotated[int, pydantic.Field(ge=1)]] = pydantic.Field(min_length=1)  # per block
     dropout: float = pydantic.Field(ge=0, lt=1)  # share of activations dropped after each block
-    batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # of the moving statistics, per step
+    batch_norm_momentum: float = pydantic.Field(ge=0, lt=1)  # momentum of the moving statistics, per step
 
 
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:

@@ -31,7 +31,7 @@ class Backbone(NamedTuple):
     create: Callable[..., keras.Model]
     scale: Callable[[keras.KerasTensor], keras.KerasTensor]  # from pixels 0..255, RGB, float32
     weights: str  # path below PUBLISHED
-    md5: str | None  # as Keras Applications gives it; None if it gives none
+    md5: str | None  # from Keras Applications; None if it gives none
 
 
 class Options(paramfile.Section):

@@ -1,4 +1,4 @@
-"""Is one model better than another on the test images? Right and wrong answers in, a verdict out."""
+"""Decide whether a model is better than another on test images. Right and wrong answers in, a verdict out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,28 +8,28 @@ from scipy import stats
 
 from stages.reporting import wilson
 
-SIGNIFICANCE = 0.05  # of the tests; the intervals cover wilson.CONFIDENCE
+SIGNIFICANCE = 0.05  # significance level of the tests; the intervals cover wilson.CONFIDENCE
 
 
 class Difference(NamedTuple):
-    """Two accuracies, and what lies between them. Shares are in 0..1."""
+    """The comparison of two accuracies, which are shares in 0..1: of the base and of the head."""
 
     base: float
     head: float
     low: float  # the interval of head - base
     high: float
-    p: float  # of the null hypothesis that both models are equally good
-    fixed: int | None  # images that base has wrong and head right; None if they are not paired
-    broke: int | None
+    p: float  # p-value of the null hypothesis that both models are equally good
+    fixed: int | None  # images that base has wrong and head has right; None if images are not paired
+    broke: int | None  # images that base has right and head has wrong; None if images are not paired
 
     @property
     def change(self) -> float:
-        """The accuracy of head less that of base."""
+        """The accuracy of head minus that of base."""
         return self.head - self.base
 
     @property
     def verdict(self) -> str:
-        """Either better, worse, or no difference."""
+        """The verdict on head: "better", "worse" or "no difference"."""
         if self.p >= SIGNIFICANCE or self.change == 0:
             return "no difference"
         return "better" if self.change > 0 else "worse"
@@ -38,13 +38,13 @@ class Difference(NamedTuple):
 def paired(base_right: np.ndarray, head_right: np.ndarray) -> Difference:
     """Compare two models on the same images.
 
-    McNemar's exact test: of the images on which one model alone is right, a fair coin would give
-    each model half (McNemar, Psychometrika 12, 1947). The interval is Newcombe's for paired
-    proportions, method 10 (Statistics in Medicine 17, 1998, 2635-2650).
+    The test is McNemar's exact test: of the images on which only one model is right, a fair coin would give
+    each model half (McNemar, Psychometrika 12, 1947). The interval is Newcombe's for paired proportions,
+    method 10 (Statistics in Medicine 17, 1998, 2635-2650).
 
     Args:
-        base_right: bool [N], N > 0; whether base has each image right.
-        head_right: bool [N], in the same order.
+        base_right: bool [N], N > 0; True for the images that base has right.
+        head_right: bool [N], the same for head, in the same order.
     """
     both, neither = int(np.sum(base_right & head_right)), int(np.sum(~base_right & ~head_right))
     fixed, broke = int(np.sum(~base_right & head_right)), int(np.sum(base_right & ~head_right))
@@ -62,14 +62,14 @@ def paired(base_right: np.ndarray, head_right: np.ndarray) -> Difference:
 def independent(base_right: int, base_images: int, head_right: int, head_images: int) -> Difference:
     """Compare two models on images that differ.
 
-    Fisher's exact test of two proportions, and Newcombe's hybrid score interval for independent
-    proportions, method 10 (Statistics in Medicine 17, 1998, 873-890).
+    The test is Fisher's exact test of two proportions. The interval is Newcombe's hybrid score interval for
+    independent proportions, method 10 (Statistics in Medicine 17, 1998, 873-890).
 
     Args:
-        base_right: How many images base has right.
-        base_images: Of how many, at least one.
-        head_right: How many images head has right.
-        head_images: Of how many, at least one.
+        base_right: The number of images that base has right.
+        base_images: The number of all images of base, at least 1.
+        head_right: The number of images that head has right.
+        head_images: The number of all images of head, at least 1.
     """
     counts = [[base_right, base_images - base_right], [head_right, head_images - head_right]]
     p = stats.fisher_exact(counts).pvalue
@@ -80,10 +80,10 @@ def independent(base_right: int, base_images: int, head_right: int, head_images:
 
 
 def adjust(p_values: Sequence[float]) -> np.ndarray:
-    """p-values of many tests, adjusted: of those below q, no more than a share q is expected to be false.
+    """Adjust p-values for many tests: of those below q, at most a share q is expected to be false.
 
-    The step-up procedure of Benjamini and Hochberg (Journal of the Royal Statistical Society B 57,
-    1995, 289-300). Where nothing has changed at all, the chance of any value below q is q at most.
+    The method is the step-up procedure of Benjamini and Hochberg (Journal of the Royal Statistical Society B
+    57, 1995, 289-300). If nothing has changed at all, the chance of any value below q is at most q.
 
     Returns:
         float64 [K], in the order of `p_values`.
@@ -94,7 +94,7 @@ def adjust(p_values: Sequence[float]) -> np.ndarray:
 def _newcombe(
     base: int, base_images: int, head: int, head_images: int, correlation: float
 ) -> tuple[float, float]:
-    """Two Wilson intervals made one of their difference, head less base, by square and add."""
+    """Combine two Wilson intervals into one of the difference head - base, by square and add."""
     shares = np.array([base / base_images, head / head_images])
     lows, highs = np.transpose([wilson.interval(base, base_images), wilson.interval(head, head_images)])
     below, above = shares - lows, highs - shares

@@ -1,8 +1,8 @@
-"""Say whether dvc.lock and reports/ are what this code and these params give; needs no data.
+"""Check that dvc.lock and reports/ belong to the present code and params; this needs no data.
 
     python -m stages.review.freshness
 
-Exits with status 1 and names the stale stages and what differs in each.
+If not, the exit status is 1, and the error names the stale stages and what differs in each.
 """
 
 import sys

@@ -26,14 +26,14 @@ class _Lock(pydantic.BaseModel):
 
 
 def read(content: bytes | None, where: str) -> dict[str, dict]:
-    """The stages of a dvc.lock by name; none where there is no such file.
+    """Return the stages of a dvc.lock by name; none if there is no such file.
 
     Args:
-        content: What the file holds.
-        where: The file in words, for the error.
+        content: The content of the file; None if there is none.
+        where: The file in words, for the error message.
 
     Raises:
-        errors.BadInput: it is damaged.
+        errors.BadInput: the file is damaged.
     """
     if content is None:
         return {}
@@ -56,7 +56,7 @@ def read(content: bytes | None, where: str) -> dict[str, dict]:
 
 
 def changed(base: dict[str, dict], head: dict[str, dict]) -> dict[str, list[str]]:
-    """The stages whose locks differ, each with what differs in it."""
+    """Return the stages whose locks differ, each with a list of what differs in it."""
     names = [*head, *(name for name in base if name not in head)]
     found = {name: list(_changes(base.get(name), head.get(name))) for name in names}
     return {name: changes for name, changes in found.items() if changes}

@@ -25,7 +25,7 @@ def opened(folder: Path, config: dict | None = None) -> Iterator[Project]:
     """Open the DVC project in `folder`, with DVC settings of its own on top.
 
     Raises:
-        errors.BadInput: it is not one, or not in Git, or its files are not as DVC expects them.
+        errors.BadInput: the folder is no DVC project or not in Git, or has files that DVC cannot read.
     """
     try:
         with Repo(str(folder), config=config) as repo:
@@ -43,7 +43,7 @@ def resolve(repo: Project, revision: str) -> str:
     """The commit of a branch, tag, hash, HEAD~1 or name of a DVC experiment.
 
     Raises:
-        errors.BadInput: there is none.
+        errors.BadInput: the repository has no such revision.
     """
     try:
         return _git(repo, "rev-parse", "--verify", f"{resolve_rev(repo.scm, revision)}^{{commit}}")
@@ -131,7 +131,7 @@ def _flat(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def title(revision: str, commit: str) -> str:
-    """A revision with its commit."""
+    """Return the name of a revision, followed by its commit unless the name is that already."""
     return revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
 
 

@@ -1,7 +1,7 @@
-"""Report on a change: compare what two revisions left in Git, as Markdown for a pull request.
+"""Report on a change: compare the results of two revisions in Git, as Markdown for a pull request.
 
-Needs no data, no DVC cache and no network. Exit status: 0 is a report without objection; 3 is a
-report that says no (dvc.lock is stale, or a floor is not held), with the reason on standard error
+The report needs no data, no DVC cache and no network. Exit status: 0 is a report without objection; 3
+is a report that says no (dvc.lock is stale, or a floor is not held), with the reason on standard error
 too; 2 is bad input or usage, without a report.
 """
 
@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     if arguments.options:
         try:
             arguments = parser.parse_args([*sys.argv[1:], *shlex.split(arguments.options)])
-        except ValueError as error:  # of shlex
+        except ValueError as error:  # from shlex
             parser.error(f"--options: {error}, received {arguments.options!r}")
     if (arguments.picture_url or arguments.picture_link) and not arguments.picture:
         parser.error("--picture-url and --picture-link need --picture")
@@ -140,7 +140,10 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
 
 
 def _other_images(params: dict[str, dict]) -> str | None:
-    """Why the numbers of the test images do not mean the same images; they count one published split."""
+    """Return why equal positions of test images mean different images; None if they mean the same.
+
+    Positions count the images of one published split.
+    """
     if "download.dataset" in params:
         return "the dataset is another"
     fraction = params.get("subset.test_fraction")

@@ -1,4 +1,4 @@
-"""What a run of the pipeline left in Git: metrics, predictions, the learning history, the environment."""
+"""The results of the pipeline in Git: metrics, predictions, the learning history and the environment."""
 
 import json
 from io import BytesIO
@@ -23,7 +23,7 @@ class Results(NamedTuple):
     predictions: pd.DataFrame | None  # index int64, actual and predicted str, probability float64
     history: pd.DataFrame | None
     environment: dict | None
-    classes: list[str]  # in the order of the labels, where reports/data.json says it
+    classes: list[str]  # in the order of the labels, if reports/data.json gives it
 
     @property
     def images(self) -> int:
@@ -32,7 +32,10 @@ class Results(NamedTuple):
 
     @property
     def right(self) -> int:
-        """How many of them the model has right; the four decimals of metrics are exact up to 5,000."""
+        """The number of images that the model has right.
+
+        If it is computed from the four decimals of metrics.json, it is exact for up to 5,000 images.
+        """
         if self.predictions is None:
             return round(self.metrics["accuracy"] * self.images)
         return int((self.predictions["actual"] == self.predictions["predicted"]).sum())
@@ -47,8 +50,8 @@ def read(files: project.Read, where: str) -> Results | None:
     """Read what stands in `reports/`; None where there is no metrics.json.
 
     Args:
-        files: How to read a file.
-        where: The revision in words, for errors.
+        files: A function that reads a file of the revision.
+        where: The revision in words, for error messages.
 
     Raises:
         errors.BadInput: a file is damaged.
@@ -116,7 +119,7 @@ def _predictions(content: bytes | None, where: str) -> pd.DataFrame | None:
 
 
 def _classes(data: dict | None, predictions: pd.DataFrame | None) -> list[str]:
-    """The classes that the data report names, then those that only predictions name, in their order."""
+    """Return the classes that the data report names, then those that only predictions name, each in order."""
     named = (data or {}).get("classes")
     first = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     seen = [] if predictions is None else [*predictions["actual"], *predictions["predicted"]]
@@ -138,13 +141,13 @@ def _history(content: bytes | None, where: str) -> pd.DataFrame | None:
 
 
 def _csv(content: bytes, where: str) -> pd.DataFrame:
-    """Text as it stands: a class may be called NA."""
+    """Read a table without interpreting its texts: a class may be called NA."""
     try:
         table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, na_filter=False)
-    except ValueError as error:  # what pandas raises for empty, ragged and undecodable files derives from it
+    except ValueError as error:  # base of all that pandas raises for empty, ragged and undecodable files
         said = str(error).strip()
         raise errors.BadInput(f"{where}: expected a table, received {_start(content)}: {said}") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus columns for names of the rows
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus columns as names of the rows
         raise errors.BadInput(f"{where}: expected a table, received more values than columns {list(table)}")
     return table
 

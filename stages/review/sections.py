@@ -1,4 +1,4 @@
-"""The sections of a report on a change: what two revisions hold, in Markdown."""
+"""The sections of a report on a change, in Markdown; they compare the results of two revisions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,16 +19,16 @@ VERDICTS = {
 
 
 class Floors(NamedTuple):
-    """The least that a change must hold; None asks for nothing. Shares in 0..1.
+    """The floors that a change must hold, as shares in 0..1; None asks for nothing.
 
-    What cannot be compared does not hold.
+    A floor that cannot be checked, because metrics are missing, counts as not held.
     """
 
     min_accuracy: float | None
     max_drop: float | None
 
     def refusals(self, base: results.Results | None, head: results.Results | None) -> list[str]:
-        """Why the change is refused, a clause each."""
+        """Return the reasons for which the change is refused, one clause each; none if it is not."""
         if head is None:
             asked = self.min_accuracy is not None or self.max_drop is not None
             return [f"the head has no {results.METRICS} to hold against the floor"] if asked else []
@@ -51,10 +51,10 @@ class Floors(NamedTuple):
 
 
 def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
-    """That dvc.lock does not belong to the code and params beside it.
+    """Return a warning that dvc.lock does not belong to the code and params beside it.
 
     Args:
-        stages: What changed in each stage, and how.
+        stages: For each stale stage, what changed in it and how.
     """
     lines = []
     for stage, reasons in stages.items():
@@ -68,17 +68,17 @@ def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def refused(reasons: Sequence[str]) -> str:
-    """That the change does not hold what was asked."""
+    """Return a note that the change does not hold the floors, with the reasons."""
     return f"**Refused:** {'; '.join(reasons)}."
 
 
 def verdict(base: results.Results | None, head: results.Results, other_images: str | None) -> str:
-    """Better, worse or no difference, in one line, with what it rests on in the next.
+    """Return the verdict (better, worse or no difference) in one line, and its basis in the next.
 
     Args:
-        base: None if it has no metrics.
-        head: What is judged.
-        other_images: Why equal numbers are not equal test images, if they are not.
+        base: The results of base; None if it has no metrics.
+        head: The results that are judged.
+        other_images: The reason why equal positions mean different test images; None if they mean the same.
     """
     if base is None:
         low, high = wilson.interval(head.right, head.images)
@@ -107,7 +107,7 @@ def verdict(base: results.Results | None, head: results.Results, other_images: s
 
 
 def classes(base: results.Results | None, head: results.Results, other_images: str | None) -> str:
-    """The classes whose recall changed by more than chance explains, and all of them, folded."""
+    """Return the classes whose recall changed by more than chance explains, and below, folded, the others."""
     if base is None or base.predictions is None or head.predictions is None:
         return ""
     paired = _why_not_paired(base, head, other_images) is None
@@ -155,7 +155,7 @@ def classes(base: results.Results | None, head: results.Results, other_images: s
 
 
 def confusions(base: results.Results | None, head: results.Results) -> str:
-    """The pairs of classes whose confusion changed most, as shares of all test images."""
+    """Return the pairs of classes whose confusion changed most, by their share of all test images."""
     if base is None or base.predictions is None or head.predictions is None:
         return ""
     if set(base.predictions["actual"]).isdisjoint(head.predictions["actual"]):
@@ -183,11 +183,11 @@ def confusions(base: results.Results | None, head: results.Results) -> str:
 
 
 def differences(title: str, diff: Mapping[str, Mapping[str, dict]]) -> str:
-    """A table of what `dvc metrics diff` or `dvc params diff` found.
+    """Return a table of the differences that `dvc metrics diff` or `dvc params diff` reports.
 
     Args:
-        title: The section's.
-        diff: By file and key: old, new and, of numbers, diff.
+        title: The title of the section.
+        diff: By file and key: old, new and, for numbers, diff.
     """
     many = len(diff) > 1
     rows = []
@@ -209,12 +209,12 @@ def differences(title: str, diff: Mapping[str, Mapping[str, dict]]) -> str:
 
 
 def _overall_first(entry: tuple[str, dict]) -> tuple[bool, str]:
-    """A fixed order: DVC's own is that of a set, which differs from run to run."""
+    """Return a sort key with the overall values first; DVC's order is that of a set, which varies."""
     return "." in entry[0], entry[0]
 
 
 def stages(changed: Mapping[str, Sequence[str]]) -> str:
-    """The stages whose lock differs."""
+    """Return the section on the stages whose locks differ."""
     if not changed:
         return "### Stages\n\nNo stage differs in `dvc.lock`."
     lines = [
@@ -230,7 +230,7 @@ def stages(changed: Mapping[str, Sequence[str]]) -> str:
 
 
 def environment(base: results.Results | None, head: results.Results) -> str:
-    """Where the machine and the versions that trained the models differ."""
+    """Return the differences between the machines and the versions that trained the two models."""
     if base is None or base.environment is None:
         return ""
     before, after = base.environment, head.environment or {}
@@ -248,12 +248,12 @@ def environment(base: results.Results | None, head: results.Results) -> str:
 
 
 def picture(file: str, url: str | None, link: str | None) -> str:
-    """The picture of both revisions, or where to find it.
+    """Return the section with the picture of both revisions, or with a link to it.
 
     Args:
-        file: Where it was written.
-        url: Where the report finds it; `file` unless given.
-        link: The page that holds it, where it cannot be shown.
+        file: The file to which the picture was written.
+        url: The URL at which the report finds the picture; None takes `file`.
+        link: The page that has the picture, if it cannot be shown; or None.
     """
     title = "### Curves and confusion matrices"
     if link is not None:
@@ -263,7 +263,7 @@ def picture(file: str, url: str | None, link: str | None) -> str:
 
 
 def _why_not_paired(base: results.Results, head: results.Results, other_images: str | None) -> str | None:
-    """Why the models were not judged on the same images; None if they were."""
+    """Return why the models were not judged on the same images; None if they were."""
     if base.predictions is None or head.predictions is None:
         which = "base" if base.predictions is None else "head"
         return f"{which} has no {markdown.name(results.PREDICTIONS)}"
@@ -285,7 +285,7 @@ def _why_not_paired(base: results.Results, head: results.Results, other_images: 
 
 
 def _shared(base: results.Results, head: results.Results) -> pd.DataFrame | None:
-    """The test images of both, bool columns base_right and head_right; None without predictions."""
+    """Return bool columns base_right and head_right for the test images of both; None without predictions."""
     if base.predictions is None or head.predictions is None:
         return None
     both = base.predictions.merge(head.predictions, on=["index", "actual"], suffixes=("_base", "_head"))

@@ -16,10 +16,10 @@ NAME_LENGTH = 24  # characters of a class's name
 
 
 def draw(revisions: Mapping[str, results.Results]) -> Figure:
-    """One column per revision: loss and accuracy by epoch, on equal axes, and its confusion matrix.
+    """Draw one column per revision: loss and accuracy by epoch, on equal axes, and the confusion matrix.
 
     Args:
-        revisions: What each one left, by the title of its column.
+        revisions: The results of each revision, by the title of its column.
     """
     names = {
         each: found.classes if found.predictions is not None else [] for each, found in revisions.items()
@@ -30,7 +30,7 @@ def draw(revisions: Mapping[str, results.Results]) -> Figure:
     for row, measure in enumerate(("loss", "accuracy")):
         for axes, (title, found) in zip(grid[row], revisions.items(), strict=True):
             if axes is not (first := grid[row, 0]):
-                axes.sharex(first)  # before there are curves: later it would keep the limits of the first
+                axes.sharex(first)  # before there are curves: later, the first panel's limits would stay
                 axes.sharey(first)
             _curves(axes, measure, found.history)
             if row == 0:
@@ -54,7 +54,7 @@ def _curves(axes: Axes, measure: str, history: pd.DataFrame | None) -> None:
 
 
 def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str]) -> None:
-    """Each cell is coloured by its share of the actual class and holds the number of images."""
+    """Draw a confusion matrix: colours are shares of the actual class, numbers are numbers of images."""
     if predictions is None:
         axes.annotate("no predictions", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return

@@ -17,7 +17,7 @@ class Section(pydantic.BaseModel):
 
 Count = Annotated[int, pydantic.Field(ge=0)]
 Size = Annotated[int, pydantic.Field(ge=1)]
-Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # what NumPy, TensorFlow and Keras all take
+Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # the range that NumPy, TensorFlow and Keras all take
 
 S = TypeVar("S", bound=Section)
 

@@ -21,8 +21,8 @@ class Split(NamedTuple):
 class Fractions(NamedTuple):
     """The shares into which the published training images are divided."""
 
-    val: float  # of each class, for validation
-    test: float | None  # of each class, for testing; None takes the published test split
+    val: float  # share of each class, for validation
+    test: float | None  # share of each class, for testing; None takes the published test split
     limit_per_class: int | None  # maximum per class: train + val together, and test; None keeps all
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.splits import carve
 
-PRECEDENCE = ["test", "val", "train"]  # which split keeps an image that is in several
+PRECEDENCE = ["test", "val", "train"]  # an image that is in several splits stays in the first of these
 LISTED = 100  # contradictions in the report
 
 

@@ -1,4 +1,4 @@
-"""How the steps of a training run, and who feeds them."""
+"""Choose how the steps of a training run, and feed them with batches."""
 
 import functools
 import itertools
@@ -25,20 +25,20 @@ def choose(
     split: tfrecord.Split,
     epochs: int,
 ) -> Execution:
-    """Choose between operation by operation, a compiled step, and whole epochs in the device's memory.
+    """Choose between single operations, a compiled step, and whole epochs in the device's memory.
 
-    On a GPU steps are compiled, and epochs are whole where there is room for the images beside them.
+    On a GPU steps are compiled, and whole epochs are run if the device's memory has room for the images.
 
     Args:
-        wanted: Whether the images are to be in the device's memory, `train.resident`.
-        deterministic: Whether the same weights must come out, bit for bit.
+        wanted: `train.resident`: True asks for the images in the device's memory, "auto" leaves it open.
+        deterministic: True if every training must give the same weights, bit for bit.
         device: "cpu" or "gpu".
         network: The network that is trained.
         split: The training records.
-        epochs: Of the whole training.
+        epochs: The number of epochs of the whole training.
 
     Raises:
-        errors.BadInput: images in the device's memory are asked for where they cannot be.
+        errors.BadInput: images in the device's memory are asked for, but not possible.
     """
     is_refused = deterministic and max_pooling.is_refused(network)
     in_scope = tf.distribute.has_strategy()
@@ -57,7 +57,7 @@ def choose(
 
 
 def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer]:
-    """Give what makes a trainer that runs so, from the other arguments of `loop.Trainer`."""
+    """Return a function that makes a trainer of this kind from the other arguments of `loop.Trainer`."""
     if execution == "resident":
         return functools.partial(resident.Trainer, batch_size=batch_size, jit=True)
     return functools.partial(loop.Trainer, jit=execution == "compiled")
@@ -66,10 +66,10 @@ def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer
 def streamed(
     split: tfrecord.Split, batch_size: int, epochs: Sequence[int], seed: int = 0
 ) -> Callable[[int], Iterable]:
-    """Read epochs one after the other, each batch shared out among the replicas.
+    """Read epochs one after the other and divide each batch among the replicas.
 
     Returns:
-        A function that is called once for each of `epochs`, in their order, and gives its batches.
+        A function that is called once for each of `epochs`, in their order, and returns the epoch's batches.
 
     Raises:
         errors.BadInput: a replica would get no image of the last batch.
@@ -82,7 +82,7 @@ def streamed(
 
 
 def _require_images_for_replicas(images: int, batch_size: int) -> None:
-    """Refuse what oneDNN's convolutions fail on: a replica's empty share of a batch."""
+    """Check that every replica gets an image of the last batch; oneDNN's convolutions fail on none."""
     replicas, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
     if 0 < last < replicas:
         raise errors.BadInput(

@@ -1,4 +1,4 @@
-"""Which device trains, and in which precision it is fast."""
+"""Choose the device that trains, and the precision in which it is fast."""
 
 import os
 import platform
@@ -16,10 +16,10 @@ Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 
 class Hardware(NamedTuple):
-    """What was chosen."""
+    """The chosen device and precision."""
 
     device: str  # "cpu" or "gpu"
-    processor: str  # its model name
+    processor: str  # the device's model name
     precision: str  # a Keras dtype policy
 
 
@@ -29,8 +29,8 @@ def select(device: Device, precision: Precision) -> Hardware:
     Call it before TensorFlow runs its first operation.
 
     Raises:
-        errors.BadInput: a GPU is asked for and TensorFlow sees none, or a precision that oneDNN is kept
-            from computing in.
+        errors.BadInput: a GPU is asked for but TensorFlow sees none, or ONEDNN_MAX_CPU_ISA keeps oneDNN from
+            computing in the precision.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
@@ -48,8 +48,11 @@ def select(device: Device, precision: Precision) -> Hardware:
 
 
 def _supported(precision: str) -> str:
-    """The precision, which TensorFlow cannot compute in if oneDNN is kept below the processor's AVX-512:
-    it ends with a segmentation fault."""
+    """Return the precision if TensorFlow can compute in it on a CPU.
+
+    If oneDNN is kept below the processor's AVX-512, only float32 works: in other precisions TensorFlow ends
+    with a segmentation fault.
+    """
     if precision != "float32" and processor.is_held_back():
         raise errors.BadInput(
             f"train.precision is {precision}, which expects oneDNN to use this processor's AVX-512, but"
@@ -60,7 +63,7 @@ def _supported(precision: str) -> str:
 
 
 def fast_cpu_precision(instruction_set: str, vendor: str) -> str:
-    """The precision in which a CPU trains fastest: bfloat16 if it multiplies faster in it, else float32.
+    """Return the precision in which a CPU trains fastest: bfloat16 if it multiplies faster so, else float32.
 
     With AMX the three-block network trains 1.6 times as fast in bfloat16 as in float32; so it does with
     AVX-512 BF16 on an AMD EPYC of the Zen 4 kind, and airbench 1.9 times. On an Intel Xeon that has AVX-512
@@ -69,21 +72,24 @@ def fast_cpu_precision(instruction_set: str, vendor: str) -> str:
 
     Args:
         instruction_set: One of `processor.INSTRUCTION_SETS`, or "other".
-        vendor: As of `processor.vendor`.
+        vendor: The vendor as `processor.vendor` returns it.
     """
     is_fast = instruction_set == "amx" or (instruction_set, vendor) == ("avx512_bf16", "AuthenticAMD")
     return "mixed_bfloat16" if is_fast else "float32"
 
 
 def fast_gpu_precision(capability: tuple[int, int]) -> str:
-    """bfloat16 from NVIDIA's Ampere on (compute capability 8.0), float16 from Volta on (7.0)."""
+    """Return the precision in which an NVIDIA GPU trains fastest.
+
+    It is bfloat16 from Ampere on (compute capability 8.0), float16 from Volta on (7.0), else float32.
+    """
     if capability >= (8, 0):
         return "mixed_bfloat16"
     return "mixed_float16" if capability >= (7, 0) else "float32"
 
 
 def environment(hardware: Hardware, deterministic: bool) -> dict[str, object]:
-    """What ran, for the record: device, precision, what else decides a model's last bits, and versions."""
+    """Return a record of device, precision, versions, and all else that decides a model's last bits."""
     return {
         **hardware._asdict(),
         "cores": processor.cores(),

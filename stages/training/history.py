@@ -11,10 +11,10 @@ FORMAT = "%.6g"  # six digits; a learning rate can be small
 
 
 def write(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write what `loop.fit` gave, without the seconds, which differ from run to run.
+    """Write the rows that `loop.fit` returned, without the seconds, which differ from run to run.
 
-    DVC's plots name the columns of the validation, so that these are always there; DVC draws what is empty as
-    0, but nan not at all.
+    The columns of the validation are always there, because DVC's plots name them. Missing values are written
+    as nan, which DVC does not draw; it would draw empty ones as 0.
     """
     table = pd.DataFrame(rows).drop(columns="seconds")
     table = table.reindex(columns=[*table, *(name for name in VALIDATION if name not in table)])

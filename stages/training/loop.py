@@ -1,4 +1,4 @@
-"""Train a network epoch by epoch, watching a validation split.
+"""Train a network epoch by epoch and test it on a validation split.
 
 Keras's `fit` is not used. It cannot run whole epochs in a device's memory, train with another optimizer from
 one epoch to the next, or run under `MultiWorkerMirroredStrategy` (keras-team/keras#20585).
@@ -21,14 +21,16 @@ Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
 
 
 class Penalty(NamedTuple):
-    """What large kernels cost in training: `l1` times the sum of their absolute values, `l2` times
-    that of their squares. Histories show the loss without it."""
+    """The cost of large kernels in training; histories show the loss without it.
+
+    The cost is `l1` times the sum of the kernels' absolute values, plus `l2` times the sum of their squares.
+    """
 
     l1: float
     l2: float
 
     def __call__(self, variables: list[keras.Variable]) -> tf.Tensor | float:
-        """The cost, over the variables of more than one dimension."""
+        """Return the cost of the variables that have more than one dimension."""
         kernels = [tf.convert_to_tensor(variable) for variable in variables if len(variable.shape) > 1]
         cost = 0.0
         if self.l1:
@@ -39,7 +41,7 @@ class Penalty(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over images. Above half are predictions whose probability is greater than 0.5."""
+    """Sums over images; a prediction is above half if its probability is greater than 0.5."""
 
     loss: Any
     correct: Any
@@ -52,8 +54,11 @@ class Totals(NamedTuple):
         return Totals(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
     def means(self, prefix: str = "") -> dict[str, float]:
-        """Divide by the number of images: loss, accuracy, and the precision and recall of Keras's metrics of
-        these names, which count only predictions above half."""
+        """Return mean loss, accuracy, and precision and recall, under names that begin with `prefix`.
+
+        Precision and recall are those of Keras's metrics of these names, which count only predictions above
+        half.
+        """
         images, above_half_correct = float(self.images), float(self.above_half_correct)
         return {
             f"{prefix}loss": float(self.loss) / images,
@@ -63,21 +68,28 @@ class Totals(NamedTuple):
         }
 
 
-COUNTED = 2.0**-20  # of an epoch's images; beyond 16 million float32 does not count every one
+COUNTED = 2.0**-20  # tolerated share of an epoch's images: above 16 million float32 does not count every one
 NOTHING = Totals(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Trainer:
-    """Holds what the steps need: the network (uint8 images to logits), the one that is tested, which
-    may average several looks of the first at an image, the variables to train, their optimizer and
-    the loss.
+    """Trains and tests a network by steps on batches.
 
     A step runs on every replica of the `tf.distribute` strategy in whose scope the trainer and its
     networks were made; without a scope that is one device. Each replica takes its share of a batch,
     normalizes by the statistics of that share, and applies the gradient of the whole batch's mean loss.
+
+    Args:
+        network: The network that is trained, from uint8 images to logits.
+        tested: The same network with test-time augmentation, used for validation.
+        variables: The variables to train.
+        optimizer: The optimizer of these variables.
+        label_smoothing: The label smoothing of the loss.
+        penalty: The cost of large kernels.
+        jit: True to compile the steps by XLA.
     """
 
-    checked_pieces = 20  # of an epoch, between two looks at the loss; each waits for the device
+    checked_pieces = 20  # pieces of an epoch between two checks of the loss; a check waits for the device
 
     def __init__(
         self,
@@ -100,10 +112,10 @@ class Trainer:
         self._test_step = self._on_replicas(self._test, jit)
 
     def _on_replicas(self, step: Step, jit: bool) -> Step:
-        """The step on every replica, and the sums of what they count.
+        """Return a step that runs on every replica and adds up the replicas' totals.
 
-        Several are not compiled: MirroredStrategy adds up gradients outside of a replica's function,
-        which XLA would have to compile whole.
+        With several replicas the step is not compiled: MirroredStrategy adds up gradients outside of a
+        replica's function, and XLA would have to compile this function as a whole.
         """
         compiled = jit and self.strategy.num_replicas_in_sync == 1
         on_one = xla.compiled(step) if compiled else step
@@ -142,7 +154,12 @@ class Trainer:
         )
 
     def train_epoch(self, epoch: Any, images: int, label: str) -> dict[str, float]:
-        """One pass over `images` images, an epoch's batches; returns what they were like while it went.
+        """Train on one epoch and return its `Totals.means`, measured while the weights changed.
+
+        Args:
+            epoch: The epoch's batches.
+            images: The number of the epoch's images.
+            label: The epoch in words.
 
         Raises:
             errors.Diverged: the loss is no longer finite.
@@ -163,12 +180,12 @@ class Trainer:
         return totals.means()
 
     def _pieces(self, epoch: Any) -> Iterator[Totals]:
-        """Train on an epoch, piece by piece: here batch by batch of `Batches`."""
+        """Train on an epoch and yield the totals of each piece; in this class a piece is a batch."""
         for pixels, labels, _ in epoch:
             yield self._train_step(pixels, labels)
 
     def test(self, batches: Batches) -> dict[str, float]:
-        """What the network as it is gives, under "val_" names."""
+        """Return `Totals.means` of the network with its present weights, under names that begin with val_."""
         totals = NOTHING
         for pixels, labels, _ in batches:
             totals = totals.add(self._test_step(pixels, labels))
@@ -193,7 +210,7 @@ def _require_finite(loss: float, where: str) -> None:
 
 
 def _show(bar: progress.Bar, totals: Totals, shown: int, label: str) -> int:
-    """Bring the bar, which shows so many images, up to date; how many it shows then."""
+    """Update a bar that shows `shown` images, and return the number of images that it shows now."""
     means, images = totals.means(), int(totals.images)
     _require_finite(means["loss"], f"{label}, after {images} images")
     bar.set_postfix_str(f"loss {means['loss']:.4f}, accuracy {means['accuracy']:.4f}", refresh=False)
@@ -205,7 +222,7 @@ class Best(NamedTuple):
     """The best epoch so far, counted from 0."""
 
     epoch: int
-    found: tuple[float, float]  # validation accuracy; and of equal ones, minus the loss
+    found: tuple[float, float]  # validation accuracy, and minus the loss to decide between equal accuracies
     weights: list[np.ndarray] | None
 
 
@@ -216,27 +233,30 @@ def fit(
     val: Callable[[int], Batches] | None,
     patience: int | None,
 ) -> list[dict[str, float]]:
-    """Train with one trainer per epoch, all of one network; leave it with its best weights by
-    validation accuracy, of equal ones by validation loss.
+    """Train a network with one trainer per epoch and leave it with its best weights.
+
+    The best weights are those with the highest validation accuracy; of equal ones, those with the lowest
+    validation loss.
 
     Args:
-        trainers: The trainer of each epoch.
-        train: Gives an epoch, counted from 0, as the trainers take it: `Trainer` as its batches.
-        images: How many images an epoch has.
-        val: Gives the validation batches after an epoch; without it the last weights stay.
-        patience: End a phase, which is the epochs of one trainer, after this many in a row that are no
-            better; None never does.
+        trainers: The trainer of each epoch, all of the same network.
+        train: Returns an epoch, counted from 0, in the form that the trainers take; for `Trainer` this is
+            its batches.
+        images: The number of images of an epoch.
+        val: Returns the validation batches after an epoch; without it the last weights stay.
+        patience: The number of epochs in a row without a better one after which a phase ends. A phase is the
+            epochs of one trainer. None ends no phase early.
 
     Returns:
-        Per epoch: epoch (from 1), learning_rate (at its start), seconds (with its validation), and what
-        `Totals.means` gives, of training and with "val_" before it of validation.
+        Per epoch: epoch (from 1), learning_rate (at its start), seconds (with its validation), and the
+        `Totals.means` of training and, with "val_" before each name, of validation.
 
     Raises:
         errors.Diverged: the loss or a weight is no longer finite.
     """
     history: list[dict[str, float]] = []
     best = Best(0, (-1.0, 0.0), None)
-    waited, stopped = 0, None  # epochs without a better one in this phase; the trainer of a phase that ended
+    waited, stopped = 0, None  # epochs of this phase since a better one; the trainer of a phase that ended
     epochs, network = len(trainers), trainers[0].network
     began = time.perf_counter()
     for epoch, trainer in enumerate(trainers):
@@ -266,7 +286,7 @@ def fit(
     if best.weights is not None:
         network.set_weights(best.weights)
         print(f"keeping the weights of epoch {best.epoch + 1}, validation accuracy {best.found[0]:.4f}")
-    # The loss is seen before a step; without validation nothing has seen the last one's outcome.
+    # The loss is computed before a step: without validation nothing has checked the result of the last one.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.Diverged("expected finite weights, received others; lower train.optimizer.learning_rate")
     print(f"trained {len(history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)

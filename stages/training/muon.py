@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-ITERATIONS = 3  # of Newton-Schulz; airbench's choice
+ITERATIONS = 3  # Newton-Schulz iterations; airbench's choice
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 TINY = 1e-7  # keeps a matrix of zeros finite
 
@@ -13,16 +13,16 @@ TINY = 1e-7  # keeps a matrix of zeros finite
 class Muon(keras.optimizers.SGD):
     """Orthogonalized Nesterov momentum for convolution kernels, SGD with Nesterov momentum for the rest.
 
-    Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), in the form of
-    airbench94_muon: before each step a kernel is scaled so that its filters have norm 1 in the mean.
-    That changes nothing where a batch normalization follows the convolution, and needs one.
-    Keras's own Muon gives kernels of four dimensions to AdamW. In four epochs on CIFAR-10 it is worth
+    The method is that of Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), in
+    the form of airbench94_muon: before each step a kernel is scaled so that the mean norm of its filters is
+    1. This needs a batch normalization after the convolution, and then does not change the outputs. Keras's
+    own Muon leaves kernels of four dimensions to AdamW. In four epochs on CIFAR-10 this Muon is worth
     1.8 ± 0.5 points of accuracy over airbench94's SGD (reports/benchmarks/ablation.md).
 
     Args:
         learning_rate: A number or a schedule.
-        products: The precision of the matrix products, as of `orthogonal`.
-        options: Those of Keras's SGD.
+        products: The precision of the matrix products; see `orthogonal`.
+        options: Other arguments of Keras's SGD.
     """
 
     def __init__(self, learning_rate: Any, products: str = "float32", **options: Any):
@@ -47,16 +47,17 @@ class Muon(keras.optimizers.SGD):
 
 
 def orthogonal(matrix: tf.Tensor, products: str = "float32") -> tf.Tensor:
-    """The matrix with its singular values drawn towards 1, by Newton-Schulz iterations.
+    """Return the matrix with its singular values moved towards 1, by Newton-Schulz iterations.
 
-    A quintic polynomial (Jordan's, of the same source) is applied to all singular values at once. Where
-    the largest is up to four times the smallest, all come out within 0.5 to 1.3; much smaller ones grow,
+    A quintic polynomial (Jordan's, from the same source) is applied to all singular values at once. If the
+    largest is up to four times the smallest, all results are within 0.5 to 1.3; much smaller values grow,
     but stay below.
 
     Args:
         matrix: float32 [M, N].
-        products: The precision of the matrix products: bfloat16 does here, and is quicker where a network
-            is. Elsewhere float32 takes half the time (1152x128, two cores with AVX-512: 2.5 ms, not 4.0).
+        products: The precision of the matrix products. bfloat16 is precise enough, and faster wherever
+            networks run faster in it. Elsewhere float32 takes less time (1152x128, two cores with AVX-512:
+            2.5 ms instead of 4.0).
 
     Returns:
         float32 [M, N].

@@ -1,8 +1,9 @@
-"""Optimizers by name, with a learning rate of their own for biases and the last layer.
+"""Optimizers by name, with separate learning rates for biases and for the last layer (the head).
 
-Fast biases come from Page, "How to train your ResNet" (2018), by way of airbench (arXiv:2404.00498), whose
-Muon trains the head by a rate of its own, too. In four epochs on CIFAR-10 biases at 600 times the kernels'
-rate are worth 0.2 ± 0.6 points of accuracy, the head at 9 times 0.8 ± 0.4 (reports/benchmarks/ablation.md).
+Fast biases come from Page, "How to train your ResNet" (2018), by way of airbench (arXiv:2404.00498). With
+Muon, airbench trains the head with its own rate, too. In four epochs on CIFAR-10 biases at 600 times the
+kernels' rate are worth 0.2 ± 0.6 points of accuracy, and the head at 9 times the kernels' rate 0.8 ± 0.4
+(reports/benchmarks/ablation.md).
 """
 
 from typing import Any, Literal
@@ -22,14 +23,14 @@ KINDS: dict[str, type[keras.optimizers.Optimizer]] = {
 
 
 class Options(paramfile.Section):
-    """Which optimizer, how strong. `learning_rate` is the schedule's peak."""
+    """Options of the optimizer; `learning_rate` is the peak of the schedule."""
 
     name: Literal["sgd", "adam", "muon"]
     learning_rate: float = pydantic.Field(gt=0)
-    momentum: float = pydantic.Field(ge=0, lt=1)  # Nesterov's, of sgd and muon; adam has beta_1
-    weight_decay: float = pydantic.Field(ge=0)  # decoupled (arXiv:1711.05101), of kernels alone
-    bias_scale: float = pydantic.Field(ge=0)  # learning rate of biases and norms, times the others'
-    head_scale: float = pydantic.Field(ge=0)  # learning rate of the last layer, times the others'
+    momentum: float = pydantic.Field(ge=0, lt=1)  # Nesterov's, for sgd and muon; adam has beta_1 instead
+    weight_decay: float = pydantic.Field(ge=0)  # decoupled (arXiv:1711.05101), of kernels only
+    bias_scale: float = pydantic.Field(ge=0)  # learning rate of biases and norms, relative to the schedule's
+    head_scale: float = pydantic.Field(ge=0)  # learning rate of the last layer, relative to the schedule's
 
 
 def build(
@@ -38,7 +39,7 @@ def build(
     policy: str,
     network: keras.Model,
 ) -> keras.optimizers.Optimizer:
-    """An optimizer that follows a schedule; under mixed_float16 it scales the loss by itself."""
+    """Build an optimizer that follows a schedule; under mixed_float16 it scales the loss, too."""
     settings: dict[str, Any] = {"weight_decay": options.weight_decay or None}
     if options.name != "adam":
         settings |= {"momentum": options.momentum, "nesterov": options.momentum > 0}
@@ -54,7 +55,7 @@ def build(
 def _with_scales(
     kind: type[keras.optimizers.Optimizer], scales: dict[str, float]
 ) -> type[keras.optimizers.Optimizer]:
-    """The same optimizer with the learning rate of the variables at some paths scaled."""
+    """Return a subclass of an optimizer that scales the learning rate of the variables at some paths."""
 
     class Scaled(kind):
         def build(self, variables: list[keras.Variable]) -> None:
@@ -69,7 +70,7 @@ def _with_scales(
 
 
 def _scales(options: Options, network: keras.Model) -> dict[str, float]:
-    """Learning rate by variable path, relative to the schedule's."""
+    """Return learning rates by variable path, relative to the schedule's; other variables have 1."""
     vectors = [variable for variable in network.trainable_variables if len(variable.shape) == 1]
     scales = {variable.path: options.bias_scale for variable in vectors}
     head = find.of_kind(network, find.DENSE)[-1]

@@ -1,4 +1,4 @@
-"""Which trainer runs which epoch: first the head of a pretrained network only, then all of it."""
+"""Make the trainer of each epoch: first for only the head of a pretrained network, then for all of it."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ MakeTrainer = Callable[[list[keras.Variable], keras.optimizers.Optimizer], loop.
 
 
 class Schedule(paramfile.Section):
-    """The learning rate's shape over the training."""
+    """The shape of the learning rate over the training."""
 
     name: schedules.Shape
     warmup_epochs: float = pydantic.Field(ge=0)
@@ -22,17 +22,17 @@ class Schedule(paramfile.Section):
 
 
 class FineTuning(paramfile.Section):
-    """How a pretrained backbone is trained: not at all for some epochs, then gently."""
+    """Options of fine-tuning: a pretrained backbone is first not trained, and then trained gently."""
 
-    head_epochs: int = pydantic.Field(ge=0)  # in which only what follows the backbone is trained
-    learning_rate_scale: float = pydantic.Field(gt=0)  # of the peak, in the epochs after them
+    head_epochs: int = pydantic.Field(ge=0)  # in which only the layers outside the backbone are trained
+    learning_rate_scale: float = pydantic.Field(gt=0)  # factor of the peak in the epochs that follow
 
 
 def require_epochs(schedule: Schedule, fine_tuning: FineTuning, epochs: int) -> None:
     """Check that the phases fit into the training.
 
     Raises:
-        ValueError: they take more epochs than there are.
+        ValueError: the phases take more epochs than the training has.
     """
     head, warm = fine_tuning.head_epochs, schedule.warmup_epochs
     if head + warm > epochs:
@@ -52,20 +52,20 @@ def build(
     steps: int,
     policy: str,
 ) -> list[loop.Trainer]:
-    """Make the trainer of each epoch: of what surrounds the backbone, then of everything.
+    """Make the trainer of each epoch: first for the layers outside the backbone, then for the whole network.
 
     Args:
-        make: Makes a trainer of some variables and their optimizer.
+        make: Makes a trainer from some variables and their optimizer.
         network: The network that is trained.
         optimizer: The optimizer, with the peak of the learning rate.
-        schedule: Of the epochs in which everything is trained; the rate is constant before them.
-        fine_tuning: How many epochs are of the head only, and what follows.
-        epochs: Of the whole training.
-        steps: Per epoch.
+        schedule: The schedule of the epochs that train the whole network; before them the rate is constant.
+        fine_tuning: The number of epochs that train only the head, and the learning rate after them.
+        epochs: The number of epochs of the whole training.
+        steps: The number of steps per epoch.
         policy: The precision, a Keras dtype policy.
 
     Raises:
-        errors.BadInput: epochs of the head only, for a network without a backbone.
+        errors.BadInput: epochs that train only the head are asked for, but the network has no backbone.
     """
     peak, head_epochs = optimizer.learning_rate, fine_tuning.head_epochs
 

@@ -1,7 +1,7 @@
-"""Epochs in the accelerator's memory: the training images stand there, and XLA runs an epoch's steps.
+"""Train whole epochs in the accelerator's memory: it holds the training images, and XLA runs the steps.
 
-A step at a time leaves a GPU idle while Python reads a batch and starts the next step; a small network's
-step takes a millisecond or two.
+If Python starts each step, a GPU is idle while Python reads a batch and starts the next one; a step of a
+small network takes only a millisecond or two.
 """
 
 import time
@@ -15,12 +15,12 @@ from stages.inputs import tfrecord
 from stages.layers import xla
 from stages.training import loop
 
-LARGEST = 2 * 2**30  # bytes of training images up to which a GPU is taken to have room for them
-STEPS = 500  # of one call; progress is shown, and the loss looked at, after each
+LARGEST = 2 * 2**30  # bytes of training images for which every GPU is assumed to have room
+STEPS = 500  # steps per call; after each call progress is shown and the loss is checked
 
 
 class Epoch(NamedTuple):
-    """A view, and the order in which an epoch takes its images."""
+    """A view of the training images, and the order in which an epoch takes them."""
 
     images: tf.Tensor  # uint8 [N, H, W, C]
     labels: tf.Tensor  # int32 [N]
@@ -28,10 +28,10 @@ class Epoch(NamedTuple):
 
 
 class Views:
-    """The views that some epochs read, their images in a device's memory.
+    """The views that some epochs read, with their images in a device's memory.
 
-    From the second round over the views on, the images of one come in an order seeded by (seed, epoch);
-    `tfrecord.Split.dataset` has another, since it holds but a few records.
+    From the second round over the views on, the images of a view come in an order seeded by (seed, epoch).
+    `tfrecord.Split.dataset` gives another order, because it holds only a few records in memory.
 
     Raises:
         errors.BadInput: a file is corrupt or not in the records format.
@@ -47,7 +47,7 @@ class Views:
             ]
 
     def epoch(self, number: int) -> Epoch:
-        """An epoch, counted from 0."""
+        """Return an epoch, counted from 0."""
         order = np.arange(self.count, dtype=np.int32)
         if number >= len(self.views):
             order = np.random.default_rng([self.seed, number]).permutation(order)
@@ -55,7 +55,7 @@ class Views:
 
 
 def size(split: tfrecord.Split, epochs: int) -> int:
-    """The bytes of the images that a number of epochs reads."""
+    """Return the number of bytes of the images that the given number of epochs reads."""
     held = split.manifest
     return split.image_bytes * held.count * min(epochs, held.views)
 
@@ -67,9 +67,12 @@ def prepare(
     seed: int,
     device: str,
 ) -> Callable[[int], Epoch]:
-    """Put what so many epochs read into a device's memory, and have each `Trainer` compiled for it.
+    """Load the images that the epochs read into a device's memory, and compile each `Trainer` for them.
 
-    Prints how long it took. Returns `Views.epoch`.
+    The time that this takes is printed.
+
+    Returns:
+        `Views.epoch`.
 
     Raises:
         errors.BadInput: a file is corrupt or not in the records format.
@@ -86,7 +89,7 @@ def prepare(
 
 
 class Trainer(loop.Trainer):
-    """A trainer whose epochs are those of `Views`, taken in batches of `batch_size` images."""
+    """A trainer that takes the epochs of `Views`, in batches of `batch_size` images."""
 
     checked_pieces = 1
 
@@ -96,8 +99,8 @@ class Trainer(loop.Trainer):
         self.train_batches = xla.compiled(self._batches)
 
     def compile(self, epoch: Epoch) -> None:
-        """Have what an epoch runs compiled and set up, by a step of each size that is then undone."""
-        variables = [*self.network.variables, *self.optimizer.variables]  # seeds of dropout among them
+        """Compile the steps by running one of each batch size, then restore all variables."""
+        variables = [*self.network.variables, *self.optimizer.variables]  # including the seeds of dropout
         before = [variable.numpy() for variable in variables]
         for size in {self.batch_size, len(epoch.order) % self.batch_size} - {0}:
             if size <= len(epoch.order):
@@ -107,7 +110,7 @@ class Trainer(loop.Trainer):
             variable.assign(value)
 
     def _batches(self, epoch: Epoch, begin: tf.Tensor, end: tf.Tensor, size: int) -> loop.Totals:
-        """Train on the images from `begin` up to `end`, a multiple of `size` of them."""
+        """Train on the images from `begin` up to `end`; their number is a multiple of `size`."""
 
         def train(at: tf.Tensor, totals: loop.Totals) -> tuple[tf.Tensor, loop.Totals]:
             batch = tf.slice(epoch.order, [at], [size])

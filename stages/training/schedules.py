@@ -1,4 +1,4 @@
-"""Learning rate by step: a linear warm-up, then one of a few shapes down to a final value."""
+"""The learning rate by step: a linear warm-up, then one of a few shapes down to a final value."""
 
 import math
 from typing import Any, Literal
@@ -10,18 +10,18 @@ Shape = Literal["constant", "linear", "cosine"]
 
 
 class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Up to `peak` in equal steps over the warm-up, then along `shape` towards `final_fraction` of it.
+    """A rise to `peak` in equal steps, then a decay along `shape` towards `final_fraction` of the peak.
 
-    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983) without restarts. Keras's
-    own CosineDecay can warm up; its other schedules cannot. With Muon a warm-up gains nothing: one epoch
-    of four costs 0.5 ± 0.5 points (reports/benchmarks/ablation.md).
+    The cosine is that of SGDR (Loshchilov and Hutter, arXiv:1608.03983) without restarts. Keras's own
+    CosineDecay can warm up; the other schedules of Keras cannot. With Muon a warm-up gains nothing: a warm-up
+    of one epoch of four costs 0.5 ± 0.5 points (reports/benchmarks/ablation.md).
 
     Args:
         peak: The highest learning rate.
-        shape: "constant" stays at the peak.
-        steps: All steps of the training, the warm-up included.
-        warmup_steps: May be 0.
-        final_fraction: Of the peak, where the shape ends: one step after the last.
+        shape: The shape of the decay; "constant" stays at the peak.
+        steps: The number of all steps of the training, including the warm-up.
+        warmup_steps: The number of steps of the warm-up, which may be 0.
+        final_fraction: The fraction of the peak at which the shape ends, one step after the last.
     """
 
     def __init__(self, peak: float, shape: Shape, steps: int, warmup_steps: int, final_fraction: float):
@@ -30,7 +30,7 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps, self.final_fraction = warmup_steps, final_fraction
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """The learning rate of a step, counted from 0: float32."""
+        """Return the learning rate of a step, counted from 0, as float32."""
         done = tf.cast(step, tf.float32)
         warm = tf.minimum((done + 1) / max(self.warmup_steps, 1), 1.0)
         share = tf.clip_by_value(
@@ -44,7 +44,7 @@ class WarmupThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * warm * (self.final_fraction + (1 - self.final_fraction) * left)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments it was made with."""
+        """Return the arguments with which the schedule was made."""
         return {
             "peak": self.peak,
             "shape": self.shape,
