@@ -9,7 +9,9 @@ import pandas as pd
 from stages.reporting import markdown
 
 SHARE_DECIMALS = 4
+SHOWN_DECIMALS = 1  # of a percentage
 MOST = 10  # pairs
+HEADERS = ["actual", "taken for", "images", "of the class", "share", "the other way round"]
 
 
 class Pair(NamedTuple):
@@ -61,30 +63,22 @@ def text(counts: np.ndarray, classes: Sequence[str]) -> str:
     found, total = pairs(counts), int(counts.sum())
     if not found:
         return f"# Confused classes\n\nNone of the {total:,} test images is taken for another class.\n"
-    names = list(map(markdown.name, classes))
-    of_class = counts.sum(axis=1)
     wrong = sum(pair.images for pair in found)
     which = "All pairs" if len(found) <= MOST else f"The commonest {MOST} of {len(found):,} pairs"
-    lines = [
-        "# Confused classes",
-        "",
-        f"{wrong:,} of the {total:,} test images ({_percent(wrong, total)}) are taken for another class."
-        f" {which} of classes:",
-        "",
-    ]
-    rows = [
-        "",
-        "| actual | taken for | images | of the class | share | the other way round |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
+    items, rows = [], []
     for actual, predicted, images in found[:MOST]:
-        size, share = of_class[actual], _percent(images, of_class[actual])
+        names = [markdown.name(classes[label]) for label in (actual, predicted)]
+        size, back = counts[actual].sum(), counts[predicted, actual]
+        share = markdown.percent(images / size, SHOWN_DECIMALS)
         times = "once" if images == 1 else f"{images:,} times"
-        lines.append(f"- {names[actual]} is taken for {names[predicted]} {times} of {size:,} ({share})")
-        back = counts[predicted, actual]
-        rows.append(f"| {names[actual]} | {names[predicted]} | {images:,} | {size:,} | {share} | {back:,} |")
-    return "\n".join([*lines, *rows]) + "\n"
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{part / whole * 100:.1f} %"
+        items.append(f"- {names[0]} is taken for {names[1]} {times} of {size:,} ({share})")
+        rows.append([*names, f"{images:,}", f"{size:,}", share, f"{back:,}"])
+    return "\n\n".join(
+        [
+            "# Confused classes",
+            f"{wrong:,} of the {total:,} test images ({markdown.percent(wrong / total, SHOWN_DECIMALS)}) are "
+            f"taken for another class. {which} of classes:",
+            "\n".join(items),
+            markdown.cut(HEADERS, rows, words=2) + "\n",
+        ]
+    )

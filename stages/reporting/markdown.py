@@ -47,9 +47,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], summary: str) -
     return fold(f"{summary} ({len(rows):,} rows)", text) if len(rows) > OPEN_ROWS else text
 
 
-def cut(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first rows below headers, the first column to the left, the others to the right."""
-    lines = [headers, [":---", *["---:"] * (len(headers) - 1)], *rows[:MOST_ROWS]]
+def cut(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """The first rows below headers: columns of words to the left, then columns of numbers to the right."""
+    alignment = [":---"] * words + ["---:"] * (len(headers) - words)
+    lines = [headers, alignment, *rows[:MOST_ROWS]]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return text + (f"\n\nand {len(rows) - MOST_ROWS:,} more rows" if len(rows) > MOST_ROWS else "")
 
@@ -78,9 +79,14 @@ def value(number: object) -> str:
     return name(number) if not isinstance(number, int) or isinstance(number, bool) else f"{number:,}"
 
 
-def percent(share: float) -> str:
-    """A share in 0..1."""
-    return f"{share:.2%}".replace("%", " %")
+def percent(share: float, decimals: int = 2) -> str:
+    """A share in 0..1, such as "94.10 %"."""
+    return f"{share:.{decimals}%}".replace("%", " %")
+
+
+def percent_with_interval(share: float, low: float, high: float) -> str:
+    """A share in 0..1 and its bounds, such as "80.00 % (75.11 to 84.13)"."""
+    return f"{percent(share)} ({100 * low:.2f} to {100 * high:.2f})"
 
 
 def points(change: float) -> str:
