@@ -16,7 +16,7 @@ from tests import names, sandbox
 COUNTS = np.array([[928, 72, 0], [1, 998, 1], [0, 3, 7]])
 
 
-def test_pairs_stand_by_their_images_and_then_by_their_labels():
+def test_pairs_are_sorted_by_their_images_then_by_their_labels():
     assert confusions.pairs(COUNTS) == [(0, 1, 72), (2, 1, 3), (1, 0, 1), (1, 2, 1)]
 
 
@@ -36,7 +36,7 @@ def test_the_pairs_are_told_in_words_and_in_a_table():
 def test_at_most_ten_pairs_are_told():
     text = confusions.text(np.ones((5, 5), int), list("abcde"))
     assert "The commonest 10 of 20 pairs of classes" in text
-    assert text.count("\n- ") == 10 and text.count("\n| ") == 11
+    assert text.count("\n- ") == 10 and len(re.findall(r"\n\| `", text)) == 10
 
 
 def test_nothing_confused_is_said():

@@ -24,7 +24,7 @@ renderer = MarkdownIt("commonmark").enable("table")
 
 
 def cells(text):
-    """The text of each table cell that is rendered, and no tag but code may stand in it."""
+    """The text of each table cell that is rendered, which may contain no tag but code."""
     found = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", renderer.render(text), re.DOTALL)
     return [html.unescape(re.sub(r"^<code>(.*)</code>$", r"\1", cell, flags=re.DOTALL)) for cell in found]
 
@@ -40,7 +40,7 @@ def tags(text):
 
 @pytest.mark.parametrize("name", [*names.NASTY, "airplane", "traffic light", "train.epochs", "forêt", "50%"])
 @pytest.mark.parametrize("place", PLACES)
-def test_a_name_is_read_as_it_stands(name, place):
+def test_a_name_is_read_as_it_is(name, place):
     count = PLACES[place].count("{}")
     text = PLACES[place].format(*[markdown.name(name)] * count)
     assert names_in(text) == [name] * count
@@ -48,7 +48,7 @@ def test_a_name_is_read_as_it_stands(name, place):
 
 
 @given(ANY, st.sampled_from(sorted(PLACES)))
-def test_any_name_is_text_wherever_it_stands(name, place):
+def test_any_name_is_text_wherever_it_is(name, place):
     shown = markdown.name(name)
     text = PLACES[place].format(*[shown] * PLACES[place].count("{}"))
     assert tags(text) == tags(PLACES[place].replace("{}", "`ant`"))
@@ -77,6 +77,11 @@ def test_short_tables_are_open_and_long_ones_fold_and_are_cut():
     assert text.startswith("<details>\n<summary>All (130 rows)</summary>\n\n")
     assert len(cells(text)) == 101
     assert "and 30 more rows" in text
+
+
+@pytest.mark.parametrize(("words", "alignment"), [(1, ":--- | ---:"), (2, ":--- | :---"), (0, "---: | ---:")])
+def test_columns_of_words_are_aligned_to_the_left(words, alignment):
+    assert markdown.cut(["a", "b"], [["1", "2"]], words) == f"| a | b |\n| {alignment} |\n| 1 | 2 |"
 
 
 def test_a_folded_table_is_rendered_as_a_table():
@@ -125,6 +130,8 @@ def test_changes_carry_their_sign():
         "+0.00",
     ]
     assert markdown.percent(0.941) == "94.10 %"
+    assert [markdown.percent(0.941, decimals) for decimals in (0, 1)] == ["94 %", "94.1 %"]
+    assert markdown.percent_with_interval(0.8, 0.75, 0.84321) == "80.00 % (75.00 to 84.32)"
     assert [markdown.p_value(p) for p in (1.0, 0.0123, 0.00001)] == ["= 1", "= 0.012", "< 0.0001"]
 
 

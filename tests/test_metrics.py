@@ -97,7 +97,7 @@ def thresholded(classes, sharpness):
 
 @pytest.mark.parametrize("sharpness", [0.01, 1, 3])
 @pytest.mark.parametrize("classes", [2, 4, 10])
-def test_above_half_is_keras_precision_and_recall(classes, sharpness):
+def test_above_half_is_the_precision_and_recall_of_keras(classes, sharpness):
     actual, probabilities = thresholded(classes, sharpness)
     found = metrics.above_half(actual, probabilities)
     for name, metric in (("precision", keras.metrics.Precision()), ("recall", keras.metrics.Recall())):

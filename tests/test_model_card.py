@@ -1,4 +1,4 @@
-"""The card agrees with what it is given, and any class name is shown as it stands."""
+"""The card agrees with what it is given, and any class name is shown as it is."""
 
 import html
 import re
@@ -70,7 +70,7 @@ def trained(facts, **params):
 
 
 def section(card, title):
-    """What stands below a heading, up to the next of its level."""
+    """The text below a heading, up to the next of its level."""
     level = "#" * (3 if f"\n### {title}\n" in card else 2)
     return re.split(rf"\n#{{2,{len(level)}}} ", card.split(f"\n{level} {title}\n")[1])[0]
 
@@ -106,7 +106,7 @@ def test_the_numbers_are_those_of_the_metrics():
         assert shown[3] == "100"
 
 
-def test_a_recall_has_the_interval_of_its_class_and_a_precision_that_of_its_predictions():
+def test_recall_and_precision_have_intervals_of_their_own():
     # 80 of 100: Wilson's formula gives 0.71117 and 0.86663.
     ant = rows(section(model_card.text(facts()), "By class"))[1]
     assert ant[1:3] == ["80.00 % (71.12 to 86.66)"] * 2
@@ -128,7 +128,7 @@ def test_the_weakest_class_comes_first_and_into_the_caveats():
     assert "`bee` 100" not in section(card, "Caveats and recommendations")
 
 
-def test_a_model_without_a_fault_has_no_confusions_and_no_weakest_class():
+def test_a_faultless_model_has_no_confusions_and_no_weakest_class():
     card = model_card.text(facts(right=1.0))
     assert "No test image is taken for another class." in card
     assert "It finds every test image of every class." in card
@@ -143,7 +143,7 @@ def test_a_model_without_a_fault_has_no_confusions_and_no_weakest_class():
         (0.81, "neither over- nor underconfident"),
     ],
 )
-def test_what_is_said_of_confidence_follows_the_measured_calibration(confidence, said):
+def test_the_words_on_confidence_follow_the_calibration(confidence, said):
     card = model_card.text(facts(confidence=confidence))
     assert said in section(card, "Calibration") and said in section(card, "Caveats and recommendations")
 
@@ -182,7 +182,9 @@ def test_the_data_are_told_as_the_subset_stage_made_them():
     card = model_card.text(facts())
     assert "`tiny`: the published test split." in section(card, "Evaluation data")
     assert "24 images of the published training split of `tiny`, and 8 for validation: 25.00 % of" in card
-    assert "No image stands in two splits" in section(card, "Training data")
+    assert "No image is in two splits, pixel for pixel. No picture has two classes." in section(
+        card, "Training data"
+    )
     assert rows(section(card, "Training data"))[1:4] == [
         ["0", "ant", "8", "2", "100"],
         ["1", "bee", "8", "2", "100"],
@@ -198,6 +200,28 @@ def test_the_data_are_told_as_the_subset_stage_made_them():
     assert "pixel for pixel: 3 images from the training split." in card
 
 
+def test_contradictions_and_unused_splits_are_told():
+    given = facts()
+    places = [
+        {"class": "ant", "position": 1234, "split": "train"},
+        {"class": "a|b", "position": 5, "split": "val"},
+    ]
+    given.data["contradictions"] = {"pictures": 2, "places": [places, places]}
+    given.data["unused"] = {"unlabelled": 0, "extra": 1}
+    told = section(model_card.text(given), "Training data")
+    assert (
+        "**2 pictures have several classes**, pixel for pixel: the first is `ant` (image 1,234, training)"
+        in told
+    )
+    assert " and <code>a&#124;b</code> (image 5, validation); reports/data.json has more of them." in told
+    assert "not used: `extra` (1 labelled image), `unlabelled` (0 labelled images).\n\n|" in told
+
+
+def test_braces_in_a_name_are_no_template():
+    given = facts(classes=["{{ x }}", "{% if %}", "{# y #}"])
+    assert rows(section(model_card.text(given), "Training data"))[1][1] == "{{ x }}"
+
+
 def test_settings_that_shape_the_model_are_listed():
     given = trained(facts(), model={"name": "transfer", "weights": "imagenet"}, test_time_augmentation=6)
     card = model_card.text(given)
@@ -211,7 +235,7 @@ def test_settings_that_shape_the_model_are_listed():
 
 
 @pytest.mark.parametrize("count", [3, len(names.NASTY)])
-def test_any_class_name_is_shown_as_it_stands(count):
+def test_any_class_name_is_shown_as_it_is(count):
     classes = names.NASTY[:count]
     given = facts(classes=classes, images=10 * count)
     card = model_card.text(given)
@@ -224,7 +248,7 @@ def test_any_class_name_is_shown_as_it_stands(count):
 
 
 @pytest.mark.parametrize("name", names.NASTY)
-def test_a_data_set_of_any_name_stands_in_the_heading(name):
+def test_the_heading_shows_a_dataset_of_any_name(name):
     given = facts()
     card = model_card.text(given._replace(data=given.data | {"dataset": name}))
     (heading,) = re.findall(r"<h1>(.*?)</h1>", renderer.render(card), re.DOTALL)
@@ -246,7 +270,7 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys, shape):
 
 
 def test_images_of_other_channels_leave_the_reading_to_the_user():
-    code = model_card.example((9, 7, 2))
+    (code,) = re.findall(r"```python\n(.*?)```", model_card.text(facts(shape=(9, 7, 2))), re.DOTALL)
     assert "images = ...  # uint8 [B, 9, 7, 2]" in code and "PIL" not in code
 
 

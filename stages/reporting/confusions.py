@@ -34,7 +34,7 @@ def pairs(counts: np.ndarray) -> list[Pair]:
 
 
 def table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Columns actual, predicted, images and share of the actual class's images, for DVC's plot.
+    """Confusions for DVC's plot: columns actual, predicted, images and share of the actual class's images.
 
     Each class with itself comes first, because the plot has the classes in the order in which it meets
     them; then the confused pairs, in the order of the labels. Pairs that are never confused have no row,

@@ -1,4 +1,4 @@
-"""Text for GitHub and GitLab: names that cannot be mistaken for markup, tables that fold."""
+"""Markdown for GitHub and GitLab: names that cannot be mistaken for markup, tables that fold."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ MOST_BYTES = 65_000  # of a document: GitHub takes comments of 65,536 characters
 
 
 def document(parts: Sequence[str]) -> str:
-    """Parts below each other; those for which a comment has no room are named at the end."""
+    """Join parts to a document that fits into a comment; parts without room are named at its end."""
     kept, left_out, room = [], [], MOST_BYTES
     for part in filter(None, parts):
         size = len(part.encode()) + len("\n\n")
@@ -29,11 +29,11 @@ def document(parts: Sequence[str]) -> str:
 
 
 def name(text: object) -> str:
-    """A name or value as code, character for character: in a sentence, a heading, a list or a table's cell.
+    """A name or value as code, character for character, in a sentence, a heading, a list or a table's cell.
 
-    Code keeps # and @ from becoming links. A code span cannot hold every character in a table's
-    cell; what it might not goes into a code element, as character references. Of more than 200
-    characters the middle is left out.
+    Code keeps # and @ from becoming links. A code span in a table's cell cannot hold every character:
+    names that may not fit are written as a code element with character references. The middle of a name
+    of more than 200 characters is left out.
     """
     text = ellipsis.cut(str(text), MOST_CHARACTERS)
     if PLAIN.fullmatch(text):
@@ -42,13 +42,19 @@ def name(text: object) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], summary: str) -> str:
-    """Rows below headers; a long table is folded behind its summary."""
+    """A table; a long one is folded behind its summary."""
     text = cut(headers, rows)
     return fold(f"{summary} ({len(rows):,} rows)", text) if len(rows) > OPEN_ROWS else text
 
 
 def cut(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """The first rows below headers: columns of words to the left, then columns of numbers to the right."""
+    """A table, cut after 100 rows.
+
+    Args:
+        headers: One for each column.
+        rows: Cells, already in Markdown.
+        words: How many of the first columns are aligned to the left; the others are aligned to the right.
+    """
     alignment = [":---"] * words + ["---:"] * (len(headers) - words)
     lines = [headers, alignment, *rows[:MOST_ROWS]]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -71,7 +77,7 @@ def picture(description: str, url: str) -> str:
 
 
 def value(number: object) -> str:
-    """A metric or parameter: a number to four decimals, or small ones to four digits."""
+    """A metric or parameter: a number with four decimals, or with four digits if it is small."""
     if number is None:
         return "none"
     if isinstance(number, float):

@@ -45,33 +45,30 @@ class Facts(NamedTuple):
 def text(facts: Facts) -> str:
     """The card in Markdown, for a folder that has the pictures it shows. Equal facts give equal text."""
     pairs = confusions.pairs(facts.counts)
-    return (
-        _environment()
-        .get_template("model_card.md.j2")
-        .render(
-            training=facts.training,
-            data=facts.data,
-            classes=facts.classes,
-            image_shape=facts.image_shape,
-            images=_images(facts),
-            splits=SPLITS,
-            dropped=_dropped(facts.data["repeated"]),
-            settings=_settings(facts.training.params),
-            environment=facts.environment,
-            epochs=len(facts.history),
-            best=_best_epoch(facts.history),
-            metrics=facts.metrics,
-            accuracy=_accuracy(facts.metrics),
-            confidence=float(facts.confidence.mean()),
-            bins=len(facts.calibration.images),
-            error_by_chance=calibration.error_by_chance(facts.calibration),
-            by_class=_by_class(facts),
-            missed=_missed(facts),
-            pairs=len(pairs),
-            confusions=_confusions(facts, pairs[:MOST_PAIRS]),
-            certainty=_certainty(facts),
-            trusted=_trusted(facts),
-        )
+    template = _environment().get_template("model_card.md.j2")
+    return template.render(
+        training=facts.training,
+        data=facts.data,
+        classes=facts.classes,
+        image_shape=facts.image_shape,
+        images=_images(facts),
+        splits=SPLITS,
+        dropped=_dropped(facts.data["repeated"]),
+        settings=_settings(facts.training.params),
+        environment=facts.environment,
+        epochs=len(facts.history),
+        best=_best_epoch(facts.history),
+        metrics=facts.metrics,
+        accuracy=_accuracy(facts.metrics),
+        confidence=float(facts.confidence.mean()),
+        bins=len(facts.calibration.images),
+        error_by_chance=calibration.error_by_chance(facts.calibration),
+        by_class=_by_class(facts),
+        missed=_missed(facts),
+        pairs=len(pairs),
+        confusions=_confusions(facts, pairs[:MOST_PAIRS]),
+        certainty=_certainty(facts),
+        trusted=_trusted(facts),
     )
 
 
