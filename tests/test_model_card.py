@@ -128,7 +128,7 @@ def test_the_weakest_class_comes_first_and_into_the_caveats():
     assert "`bee` 100" not in section(card, "Caveats and recommendations")
 
 
-def test_a_faultless_model_has_no_confusions_and_no_weakest_class():
+def test_a_faultless_model_has_no_confusions_or_weakest_class():
     card = model_card.text(facts(right=1.0))
     assert "No test image is taken for another class." in card
     assert "It finds every test image of every class." in card
