@@ -22,7 +22,7 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 class Facts(NamedTuple):
-    """What is known of a model judged on N test images of K classes."""
+    """The facts about a model that was judged on N test images of K classes."""
 
     data: dict[str, Any]  # reports/data.json
     training: provenance.Training

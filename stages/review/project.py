@@ -69,7 +69,7 @@ def checkout(repo: Project, commit: str) -> Iterator[Project]:
 
 
 def committed(repo: Project, commit: str) -> Read:
-    """How to read files of a commit, straight from Git."""
+    """Make a reader of a commit's files, straight from Git."""
     files = repo.scm.get_fs(commit)
     prefix = _git(repo, "rev-parse", "--show-prefix")
 
@@ -80,7 +80,7 @@ def committed(repo: Project, commit: str) -> Read:
 
 
 def present(repo: Project) -> Read:
-    """How to read files of the working tree."""
+    """Make a reader of the working tree's files."""
 
     def read(path: str) -> bytes | None:
         file = Path(repo.root_dir, path)
@@ -90,7 +90,7 @@ def present(repo: Project) -> Read:
 
 
 def stale(repo: Project) -> dict[str, dict[str, str]]:
-    """The stages whose lock does not match what stands in Git: what in them, and how it differs.
+    """Find the stages whose lock does not match what is in Git: what in them, and how it differs.
 
     Data is never read, so it may be missing or be another revision's. A stage that only follows
     stale ones is not listed. `dvc repro --dry --allow-missing` says "up to date" of a clean clone,

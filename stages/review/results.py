@@ -47,7 +47,7 @@ class Results(NamedTuple):
 
 
 def read(files: project.Read, where: str) -> Results | None:
-    """Read what stands in `reports/`; None where there is no metrics.json.
+    """Read the files of `reports/`; None if there is no metrics.json.
 
     Args:
         files: A function that reads a file of the revision.
