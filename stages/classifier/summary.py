@@ -1,26 +1,21 @@
-"""Describe the layers of a model in a plain table that is the same on every terminal."""
+"""Describe a model's layers as a plain table, the same on every terminal."""
 
 import math
 from collections.abc import Iterator
 
 import keras
+import tabulate
 
 Row = tuple[str, str, str]
 
 
 def table(model: keras.Model) -> str:
-    """Return a table of layer, output shape (without the batch) and parameters, with the totals below."""
+    """List the layers with their output shapes (without the batch) and parameters, then the totals."""
+    head = ["layer", "output shape", "parameters"]
+    options = {"colalign": ["left", "left", "right"], "disable_numparse": True, "preserve_whitespace": True}
+    lines = tabulate.tabulate(list(_rows(model, "")), head, "simple", **options)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    rows = [("layer", "output shape", "parameters"), *_rows(model, "")]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"{layer:<{widths[0]}}  {shape:<{widths[1]}}  {parameters:>{widths[2]}}"
-        for layer, shape, parameters in rows
-    ]
-    lines.insert(1, "-" * (sum(widths) + 4))
-    total = model.count_params()
-    lines += [lines[1], f"{total:,} parameters, {trainable:,} of them trainable"]
-    return "\n".join(lines) + "\n"
+    return f"{lines}\n\n{model.count_params():,} parameters, {trainable:,} of them trainable\n"
 
 
 def _rows(model: keras.Model, indent: str) -> Iterator[Row]:
