@@ -23,8 +23,8 @@ class Conv2D(keras.layers.Conv2D):
 
     - Matrix products: the gradient consists of nine, one per pixel of the kernel, each of the shifted
       inputs with the output's gradients. On maps up to 8x8 with 100 channels or more they take half the
-      time or less (7x7x128: 18 ms instead of 38; 3x3x256: 19 ms instead of 60). From 64 to 128 channels
-      they take three quarters of the time (6x6).
+      time or less (7x7x128: 18 ms instead of 38; 3x3x256: 19 ms instead of 60). For a convolution that
+      makes 128 channels from 64 they take three quarters of the time (6x6).
     - Pieces: the batch is split into pieces of 100 images, whose gradients are added up. On larger maps
       they take 0.6 to 0.8 of the time.
 
