@@ -79,17 +79,15 @@ def _render(template: str, measured: Sequence[runs.Run], folder: Path) -> str:
     environment.tests["contains"] = lambda names, name: name in names
     chosen = [run for config in CONFIGS for run in runs.select(measured, config)]
     counts = [len(runs.select(measured, config)) for config in {run.config for run in chosen}]
-    values: dict[str, Any] = {
-        "tutorials": TUTORIALS,
-        "configs": CONFIGS,
-        "shown": SHOWN,
-        "swept": SWEPT,
-        "sweep": SWEEP,
-    }
-    functions: dict[str, Any] = {"figures": _figures, "override": filter_overrides, "picture": _picture}
     return environment.get_template(template).render(
-        **values,
-        **functions,
+        tutorials=TUTORIALS,
+        configs=CONFIGS,
+        shown=SHOWN,
+        swept=SWEPT,
+        sweep=SWEEP,
+        figures=_figures,
+        override=filter_overrides,
+        picture=_picture,
         swept_filters=FILTERS,
         seeds=_span(counts),
         machines=_machines(chosen),
