@@ -66,7 +66,7 @@ def test_peers_take_turns_and_the_report_is_written(tmp_path, capsys):
 def test_pytorch_trains_too(tmp_path):
     images.write(tmp_path / "subset", 150)
     with step.started(["pytorch"], tmp_path) as workers:
-        (turns,) = step.train(workers, 2).values()
+        (turns,) = step.take_turns(workers, 2).values()
     assert all(np.isfinite(each["loss"]) for each in turns)
 
 
@@ -85,4 +85,4 @@ def test_less_than_a_step_is_refused(option):
 def test_a_peer_that_ends_is_named_with_what_it_said(tmp_path):
     with pytest.raises(errors.BadInput, match=r"(?s)peer keras_tutorial: .*FileNotFoundError"):
         with step.started(["keras_tutorial"], tmp_path) as workers:
-            step.train(workers, 1)
+            step.take_turns(workers, 1)

@@ -443,7 +443,7 @@ def test_a_dataset_of_one_class_is_refused(prepare_tfds, pets_features, tmp_path
 
 def test_pictures_are_decoded_twice_and_one_by_one(raw_pets, tmp_path, monkeypatch):
     decoded, asked = [], []
-    decode, images = tfds.picture.decode, tfds.Images.__getitem__
+    decode, images = tfds.picture.decode, tfds.Pictures.__getitem__
 
     def counted(*given):
         decoded.append(given[1])
@@ -454,7 +454,7 @@ def test_pictures_are_decoded_twice_and_one_by_one(raw_pets, tmp_path, monkeypat
         return images(self, positions)
 
     monkeypatch.setattr(tfds.picture, "decode", counted)
-    monkeypatch.setattr(tfds.Images, "__getitem__", taken)
+    monkeypatch.setattr(tfds.Pictures, "__getitem__", taken)
     run(raw_pets, tmp_path / "arrays", image_size=[2, 2])
     assert max(asked) == 1
     assert len(decoded) == 2 * 16 + 1  # and one of the training split for the shape

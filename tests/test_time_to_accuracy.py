@@ -12,13 +12,13 @@ from stages.figures import canvas
 from stages.running import errors
 from tests import measured
 
-FIRST = accuracy.TARGETS[0]
+FIRST = accuracy.GOALS[0]
 PUBLISHED = "A on its author's CPU"
 
 
-def outcome(target=FIRST, accuracies=(0.9, 0.91), seconds=(10.0, 11.0)):
+def outcome(goal=FIRST, accuracies=(0.9, 0.91), seconds=(10.0, 11.0)):
     pairs = zip(accuracies, seconds, strict=True)
-    return accuracy.Outcome(target, [measured.run(accuracy=one, seconds=other) for one, other in pairs])
+    return accuracy.Outcome(goal, [measured.run(accuracy=one, seconds=other) for one, other in pairs])
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_a_target_is_met_by_means_of_accuracy_and_seconds(accuracies, seconds, m
 
 
 def test_every_target_names_keys_of_its_params_file():
-    for target in accuracy.TARGETS:
-        assert runs.params(accuracy.Path(), target.config, target.overrides)
-        assert target.problem in picture.STYLES
+    for goal in accuracy.GOALS:
+        assert runs.params(accuracy.Path(), goal.config, goal.overrides)
+        assert goal.problem in picture.STYLES
 
 
 def test_the_table_is_aligned_and_says_what_was_missed():
@@ -51,10 +51,10 @@ def test_the_table_is_aligned_and_says_what_was_missed():
 
 
 def test_preparation_is_shown_beside_the_seconds(tmp_path):
-    (target,) = [each for each in accuracy.TARGETS if each.device == "gpu" and each.reach == 0.94]
-    trained(tmp_path / "accuracy.json", target, [4, 5], seconds=1.85, preparation_seconds=41.0)
+    (goal,) = [each for each in accuracy.GOALS if each.device == "gpu" and each.reach == 0.94]
+    trained(tmp_path / "accuracy.json", goal, [4, 5], seconds=1.85, preparation_seconds=41.0)
     (read,) = accuracy.read(tmp_path / "accuracy.json")
-    assert read.target == target and read.met
+    assert read.goal == goal and read.met
     assert " 2 1.85 ± 0.00 41.0 ± 0.0 2 met " in " ".join(accuracy.render([read]).split())
 
 
@@ -72,13 +72,13 @@ def test_a_machine_is_named_after_the_gpu_that_computes(tmp_path, monkeypatch):
     assert machine.line(machine.describe("gpu")).startswith(f"Some GPU, {processor}, ")
 
 
-def trained(results, target, seeds, **changes):
-    """Results in which a target has been trained with the code as it is."""
-    mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), target.config, target.overrides))
+def trained(results, goal, seeds, **changes):
+    """Results in which a goal has been trained with the code as it is."""
+    mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), goal.config, goal.overrides))
     new = [
         measured.run(
-            target.config,
-            target.overrides,
+            goal.config,
+            goal.overrides,
             seed,
             accuracy=round(0.9 + seed / 100, 2),
             fingerprint=mark,
@@ -91,18 +91,18 @@ def trained(results, target, seeds, **changes):
 
 def test_outcomes_come_in_the_order_of_the_targets(tmp_path):
     results = tmp_path / "accuracy.json"
-    last, first = accuracy.TARGETS[4], accuracy.TARGETS[0]
+    last, first = accuracy.GOALS[4], accuracy.GOALS[0]
     trained(results, last, [0, 1])
     trained(results, first, [0, 1])
     read = accuracy.read(results)
-    assert [each.target for each in read] == [first, last]
+    assert [each.goal for each in read] == [first, last]
     assert [each.accuracies for each in read] == [[0.9, 0.91], [0.9, 0.91]]
 
 
 def test_runs_for_no_target_are_passed_over(tmp_path):
     trained(tmp_path / "accuracy.json", FIRST, [0])
     trained(tmp_path / "accuracy.json", FIRST._replace(overrides=FIRST.overrides | {"train.epochs": 2}), [0])
-    assert [each.target for each in accuracy.read(tmp_path / "accuracy.json")] == [FIRST]
+    assert [each.goal for each in accuracy.read(tmp_path / "accuracy.json")] == [FIRST]
 
 
 def test_damaged_outcomes_are_an_error(tmp_path):
@@ -112,7 +112,7 @@ def test_damaged_outcomes_are_an_error(tmp_path):
 
 
 def drawn(tmp_path):
-    outcomes = [outcome(), outcome(accuracy.TARGETS[1], [0.98, 0.981], [110.0, 112.0])]
+    outcomes = [outcome(), outcome(accuracy.GOALS[1], [0.98, 0.981], [110.0, 112.0])]
     reproduced = [measured.run("cifar10"), measured.run("digits")]
     figure = picture.figure(
         picture.ours(outcomes),

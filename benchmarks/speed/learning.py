@@ -51,7 +51,7 @@ def measure(peers: Sequence[str], subset: Path, params: Path, epochs: int) -> di
     with step.temporary_folder(params) as folder:
         (folder / "subset").symlink_to(subset.resolve())
         with step.started(peers, folder) as workers:
-            measured = step.train(workers, epochs)
+            measured = step.take_turns(workers, epochs)
             accuracies = {each.name: each.test() for each in workers}
     rows = {
         peer: {

@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> None:
     with temporary_folder(CONFIG) as folder:
         images.write(folder / "subset", count)
         with started(chosen.peers, folder) as workers:
-            measured = train(workers, 1 + chosen.rounds)
+            measured = take_turns(workers, 1 + chosen.rounds)
     seconds = {peer: [each["seconds"] for each in turns[1:]] for peer, turns in measured.items()}
     report = {"machine": machine.describe(), **summarize(seconds, count)}
     outputs.write_json(chosen.output, report)
@@ -93,7 +93,7 @@ def started(peers: Sequence[str], folder: Path) -> Iterator[list[worker.Worker]]
         yield [stack.enter_context(worker.Worker(peer, folder)) for peer in peers]
 
 
-def train(workers: Sequence[worker.Worker], rounds: int) -> Rounds:
+def take_turns(workers: Sequence[worker.Worker], rounds: int) -> Rounds:
     """Train a number of epochs of each, in turns.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Train for each target: is its accuracy reached within its seconds of training?
+"""Train for each goal: is its accuracy reached within its seconds of training?
 
     python -m benchmarks accuracy [--quick] [--seeds 0 1 2 3 4]
     python -m benchmarks accuracy --device gpu
@@ -22,10 +22,10 @@ from benchmarks.suites import tutorials
 
 RESULTS = Path("reports/benchmarks/accuracy.json")
 GPU_RESULTS = Path("reports/benchmarks/gpu/accuracy.json")
-QUICK = 90  # seconds; targets up to here are tried by --quick
+QUICK = 90  # seconds; goals up to here are tried by --quick
 
 
-class Target(NamedTuple):
+class Goal(NamedTuple):
     """An accuracy to reach, and how."""
 
     problem: str
@@ -41,14 +41,14 @@ class Target(NamedTuple):
 
 
 THREE, TEN, FASHION = "CIFAR-10, three classes", "CIFAR-10", "Fashion-MNIST"
-TARGETS = [Target(**row) for row in YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))]
+GOALS = [Goal(**row) for row in YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))]
 SEEDS = {"cpu": range(5), "gpu": range(10)}
 
 
 class Outcome(NamedTuple):
-    """A target and the runs for it."""
+    """A goal and the runs for it."""
 
-    target: Target
+    goal: Goal
     runs: list[runs.Run]
 
     @property
@@ -64,45 +64,45 @@ class Outcome(NamedTuple):
     @property
     def met(self) -> bool:
         """True if the means reach the accuracy in time."""
-        enough = statistics.fmean(self.accuracies) >= self.target.reach
-        return enough and statistics.fmean(self.seconds) <= self.target.within
+        enough = statistics.fmean(self.accuracies) >= self.goal.reach
+        return enough and statistics.fmean(self.seconds) <= self.goal.within
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the benchmark. Exits with status 1 if a target is not met."""
+    """Run the benchmark. Exits with status 1 if a goal is not met."""
     parser = options.parser("accuracy", __doc__, range(5))
     parser.set_defaults(seeds=None)
-    parser.add_argument("--device", choices=SEEDS, default="cpu", help="whose targets to try")
-    parser.add_argument("--quick", action="store_true", help=f"one seed, targets up to {QUICK} s")
+    parser.add_argument("--device", choices=SEEDS, default="cpu", help="whose goals to try")
+    parser.add_argument("--quick", action="store_true", help=f"one seed, goals up to {QUICK} s")
     chosen = parser.parse_args(words)
     seeds = chosen.seeds or list(SEEDS[chosen.device])
-    targets = [target for target in TARGETS if target.device == chosen.device]
+    goals = [goal for goal in GOALS if goal.device == chosen.device]
     results = GPU_RESULTS if chosen.device == "gpu" else RESULTS
     if chosen.quick:
-        seeds, targets = seeds[:1], [target for target in targets if target.within <= QUICK]
+        seeds, goals = seeds[:1], [goal for goal in goals if goal.within <= QUICK]
     with scratch.copy(Path(), scratch.folder(), chosen.device) as copy:
-        for target in targets:
+        for goal in goals:
             others = [tutorials.RESULTS]
-            runs.measure(copy, target.config, target.overrides, seeds, results, chosen.again, others=others)
-    outcomes = read(results, targets)
+            runs.measure(copy, goal.config, goal.overrides, seeds, results, chosen.again, others=others)
+    outcomes = read(results, goals)
     print(machine.line(machine.describe(chosen.device)), render(outcomes), sep="\n\n")
-    for target in TARGETS:
-        if target.device == chosen.device and target not in targets:
-            print(f"not tried: {target.problem}, {target.reach:.4f} within {target.within:.0f} s")
+    for goal in GOALS:
+        if goal.device == chosen.device and goal not in goals:
+            print(f"not tried: {goal.problem}, {goal.reach:.4f} within {goal.within:.0f} s")
     sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
 
 
-def read(results: Path, targets: Sequence[Target] = TARGETS) -> list[Outcome]:
-    """Read the outcomes of those targets that a file of results has runs for.
+def read(results: Path, goals: Sequence[Goal] = GOALS) -> list[Outcome]:
+    """Read the outcomes of those goals that a file of results has runs for.
 
     Raises:
         errors.BadInput: the file does not hold runs.
     """
     measured, outcomes = runs.read(results), []
-    for target in targets if measured else ():
-        overrides = runs.effective(Path(), target.config, target.overrides)
-        if chosen := runs.select(measured, target.config, overrides):
-            outcomes.append(Outcome(target, chosen))
+    for goal in goals if measured else ():
+        overrides = runs.effective(Path(), goal.config, goal.overrides)
+        if chosen := runs.select(measured, goal.config, overrides):
+            outcomes.append(Outcome(goal, chosen))
     return outcomes
 
 
@@ -113,15 +113,15 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def _row(outcome: Outcome) -> list[str]:
-    target, preparation = outcome.target, [run.preparation_seconds for run in outcome.runs]
+    goal, preparation = outcome.goal, [run.preparation_seconds for run in outcome.runs]
     return [
-        target.problem,
-        f"{target.reach:.4f}",
+        goal.problem,
+        f"{goal.reach:.4f}",
         runs.spread(outcome.accuracies),
-        f"{target.within:.0f}",
-        runs.spread(outcome.seconds, 1 if target.device == "cpu" else 2),
+        f"{goal.within:.0f}",
+        runs.spread(outcome.seconds, 1 if goal.device == "cpu" else 2),
         runs.spread(preparation, 1) if any(preparation) else "-",
         str(len(outcome.runs)),
         "met" if outcome.met else "MISSED",
-        ", ".join([target.config, *(f"{key}={value}" for key, value in target.overrides.items())]),
+        ", ".join([goal.config, *(f"{key}={value}" for key, value in goal.overrides.items())]),
     ]

@@ -68,8 +68,8 @@ def main(words: Sequence[str]) -> None:
 
 
 def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
-    """Make a point of each target."""
-    return [Point("", outcome.target.problem, outcome.accuracies, outcome.seconds) for outcome in outcomes]
+    """Make a point of each goal."""
+    return [Point("", outcome.goal.problem, outcome.accuracies, outcome.seconds) for outcome in outcomes]
 
 
 def reproduced(measured: Sequence[runs.Run]) -> list[Point]:

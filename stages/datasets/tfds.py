@@ -143,7 +143,7 @@ def require(name: str, folder: Path) -> str:
     return found
 
 
-def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]]]:
+def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarray]]]:
     """Open a prepared dataset.
 
     Returns:
@@ -160,7 +160,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Images", np.ndarray]
     for split in builder.info.splits:
         examples = Examples(builder, split)
         labels = [examples[position]["label"] for position in range(len(examples))]
-        splits[split] = Images(examples), np.array(labels, np.int64)
+        splits[split] = Pictures(examples), np.array(labels, np.int64)
     return _class_names(builder), splits
 
 
@@ -236,7 +236,7 @@ class Examples:
             raise prepared.refusal(f"{self.place} {position}: cannot be read", error) from error
 
 
-class Images:
+class Pictures:
     """The images of one split as a sequence of arrays, decoded on access.
 
     Indexing with N positions gives a list of N arrays, uint8 [H, W, C], with the channels that the dataset's

@@ -14,7 +14,7 @@ class LogLines:
 
     def __init__(self, total: float, label: str, unit: str, divisor: int):
         self.total, self.label, self.unit, self.divisor = total, label, unit, divisor
-        self.done, self.printed_at, self.figures = 0.0, -1.0, ""
+        self.done, self.printed_at, self.numbers = 0.0, -1.0, ""
         self.started = self.printed = time.monotonic()
 
     def update(self, n: float = 1) -> None:
@@ -25,7 +25,7 @@ class LogLines:
 
     def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
         """Set the text that ends the next lines."""
-        self.figures = s
+        self.numbers = s
 
     def _print(self) -> None:
         self.printed, self.printed_at = time.monotonic(), self.done
@@ -35,7 +35,7 @@ class LogLines:
             for value in (self.done, self.total, self.done / seconds)
         )
         parts = [f"{self.label}: {done} of {total}{self.unit}", f"{rate}{self.unit}/s"]
-        parts += [self.figures] if self.figures else []
+        parts += [self.numbers] if self.numbers else []
         if self.done >= self.total:
             parts.append(f"{seconds:.0f} s")
         elif self.done:
