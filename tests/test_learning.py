@@ -8,7 +8,7 @@ import pytest
 from benchmarks.speed import images, learning, peer, step, worker
 from stages.running import errors
 
-PEERS = ["ours", "keras_tutorial", "keras_tuned"]
+PEERS = ["ours", "keras_shipped", "keras_tutorial", "keras_tuned"]
 if importlib.util.find_spec("torch"):
     PEERS.append("pytorch")
 

@@ -24,7 +24,7 @@ from benchmarks.speed import images, targets, worker
 from stages.layers import processor
 from stages.running import errors, outputs
 
-PEERS = ["ours", "keras_tutorial", "keras_tuned", "pytorch", "pytorch_compiled"]
+PEERS = ["ours", "keras_shipped", "keras_tutorial", "keras_tuned", "pytorch", "pytorch_compiled"]
 CONFIG = Path("configs/cifar10-three-classes.yaml")
 BATCH_SIZE = 128
 EPOCH = 15_000  # images
