@@ -1,4 +1,4 @@
-"""Experiments and remotes as the README shows them, with the real `dvc` on the digits."""
+"""Experiments and remotes as docs/experiments.md shows them, with the real `dvc` on the digits."""
 
 import csv
 import io

@@ -2,7 +2,7 @@
 
     python -m benchmarks learning [--epochs 10]
 
-The network and the peers are those of benchmarks.step, the images CIFAR-10's airplanes, automobiles and
+The network and the peers are those of the benchmark step, the images CIFAR-10's airplanes, automobiles and
 birds, all 15,000 of them. Peers take turns, epoch by epoch, and are tested once, after their last.
 """
 
