@@ -176,6 +176,12 @@ def test_a_fingerprint_tells_code_and_params_apart_but_not_seeds(project):
         assert mark(project) != before
 
 
+def test_a_copy_has_the_fingerprint_of_its_project(project, tmp_path):
+    copy = scratch.checkout(project, tmp_path / "copy")
+    assert "--timing" in (copy.tree / "dvc.yaml").read_text()
+    assert mark(copy.tree) == mark(project)
+
+
 def test_comments_and_docstrings_are_not_part_of_a_fingerprint(project):
     before, used = mark(project), project / "stages/training/loop.py"
     used.write_text(used.read_text().replace('"""Train a network', '"""Teach a network', 1) + "# more\n")
