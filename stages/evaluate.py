@@ -79,13 +79,17 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     )
     _write_numbers(reports, facts, judged)
     _write_words(reports, facts, model)
+    shown = params.feature_maps
+    spread = predictions.spread(len(judged.labels), params.examples)
+    first = predictions.first_of_classes(judged.labels, shown.classes, shown.images)
+    pixels = predictions.images(split, np.concatenate([spread, first]))
     pictures = {
         "confusion_matrix.png": confusion_matrix.figure(facts.counts, classes),
         "learning_curves.png": learning_curves.figure(learning),
-        "predictions.png": _examples(split, judged, params.examples),
+        "predictions.png": _examples(pixels[: len(spread)], spread, judged, classes),
         "filters.png": _filters(classifier),
         "reliability.png": reliability.figure(facts.calibration),
-        **_ways_through(classifier, split, judged, params.feature_maps),
+        **_ways_through(classifier, pixels[len(spread) :], first, judged, classes, shown.channels),
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
@@ -155,22 +159,25 @@ def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
     return {"data": described, "training": provenance.read(model), "environment": environment}
 
 
-def _examples(split: tfrecord.Split, judged: predictions.Predictions, count: int) -> Figure:
-    rows = predictions.spread(len(judged.labels), count)
+def _examples(
+    pixels: np.ndarray, rows: np.ndarray, judged: predictions.Predictions, classes: list[str]
+) -> Figure:
     probabilities = judged.confidence[rows].round(PROBABILITY_DECIMALS).tolist()
     actual, predicted = judged.labels[rows].tolist(), judged.predicted[rows].tolist()
-    pixels = predictions.images(split, rows)
-    return examples.figure(pixels, actual, predicted, probabilities, split.manifest.classes)
+    return examples.figure(pixels, actual, predicted, probabilities, classes)
 
 
 def _ways_through(
-    classifier: keras.Model, split: tfrecord.Split, judged: predictions.Predictions, shown: FeatureMaps
+    classifier: keras.Model,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    judged: predictions.Predictions,
+    classes: list[str],
+    channels: int,
 ) -> dict[str, Figure]:
     """Draw how a few images pass through the network, and a convolution of one of them."""
-    classes = split.manifest.classes
-    rows = predictions.first_of_classes(judged.labels, shown.classes, shown.images)
-    pixels, labels = predictions.images(split, rows), judged.labels[rows].tolist()
-    layers = activations.feature_maps(classifier, pixels, LAYERS, shown.channels)
+    labels = judged.labels[rows].tolist()
+    layers = activations.feature_maps(classifier, pixels, LAYERS, channels)
     return {
         "convolution.png": convolution.figure(pixels[0], classes[labels[0]]),
         "feature_maps.png": feature_maps.figure(pixels, labels, layers, judged.probabilities[rows], classes),
