@@ -86,10 +86,10 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     pictures = {
         "confusion_matrix.png": confusion_matrix.figure(facts.counts, classes),
         "learning_curves.png": learning_curves.figure(learning),
-        "predictions.png": _examples(pixels[: len(spread)], spread, judged, classes),
+        "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes),
         "filters.png": _filters(classifier),
         "reliability.png": reliability.figure(facts.calibration),
-        **_ways_through(classifier, pixels[len(spread) :], first, judged, classes, shown.channels),
+        **_ways_through(classifier, pixels[len(spread) :], judged.take(first), classes, shown.channels),
     }
     for name, figure in pictures.items():
         with outputs.file(reports / name) as partial:
@@ -159,28 +159,19 @@ def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
     return {"data": described, "training": provenance.read(model), "environment": environment}
 
 
-def _examples(
-    pixels: np.ndarray, rows: np.ndarray, judged: predictions.Predictions, classes: list[str]
-) -> Figure:
-    probabilities = judged.confidence[rows].round(PROBABILITY_DECIMALS).tolist()
-    actual, predicted = judged.labels[rows].tolist(), judged.predicted[rows].tolist()
-    return examples.figure(pixels, actual, predicted, probabilities, classes)
+def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str]) -> Figure:
+    probabilities = shown.confidence.round(PROBABILITY_DECIMALS).tolist()
+    return examples.figure(pixels, shown.labels.tolist(), shown.predicted.tolist(), probabilities, classes)
 
 
 def _ways_through(
-    classifier: keras.Model,
-    pixels: np.ndarray,
-    rows: np.ndarray,
-    judged: predictions.Predictions,
-    classes: list[str],
-    channels: int,
+    model: keras.Model, pixels: np.ndarray, shown: predictions.Predictions, classes: list[str], channels: int
 ) -> dict[str, Figure]:
     """Draw how a few images pass through the network, and a convolution of one of them."""
-    labels = judged.labels[rows].tolist()
-    layers = activations.feature_maps(classifier, pixels, LAYERS, channels)
+    labels, layers = shown.labels.tolist(), activations.feature_maps(model, pixels, LAYERS, channels)
     return {
         "convolution.png": convolution.figure(pixels[0], classes[labels[0]]),
-        "feature_maps.png": feature_maps.figure(pixels, labels, layers, judged.probabilities[rows], classes),
+        "feature_maps.png": feature_maps.figure(pixels, labels, layers, shown.probabilities, classes),
     }
 
 

@@ -34,6 +34,10 @@ class Predictions(NamedTuple):
         """The probability of the predicted class, [N]."""
         return self.probabilities.max(axis=1)
 
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """Return the predictions for some of the images, rows int [n]."""
+        return Predictions(*(column[rows] for column in self))
+
     def table(self, classes: Sequence[str], decimals: int) -> pd.DataFrame:
         """List each image's position, actual and predicted class, and that class's rounded probability.
 
