@@ -1,0 +1,124 @@
+"""Find the pictures that belong together, so that no split separates them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from stages.splits import hamming
+
+DISTANCE = 4  # bits of 64 in which the difference hashes of near duplicates may differ
+# Set bits that a hash must have to tie pictures. A flat picture's hash has none, so a hash with up to
+# DISTANCE bits is as near to it as near duplicates are to one another, and any two hashes with up to
+# DISTANCE / 2 bits are near, whatever they show.
+TELLING = DISTANCE + 1
+PENDING = 1 << 20  # ties to collect before they are joined
+
+
+class Pair(NamedTuple):
+    """Two pictures of different pixels whose hashes are near."""
+
+    first: int  # position
+    second: int  # position, after the first
+    distance: int  # bits in which the hashes differ
+
+
+def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """Number the sets of pictures that belong together.
+
+    Two pictures belong together if their pixels are equal, if their hashes differ in at most `DISTANCE`
+    bits, or if they have the same group; and so do both with whatever belongs to either. A hash with fewer
+    than `TELLING` set bits, as a flat picture has it, ties nothing.
+
+    Args:
+        pixels: A digest of the decoded pixels of each of N pictures.
+        hashes: The difference hash of each: uint64 [N].
+        groups: The group of each; "" means none.
+
+    Returns:
+        The number of each picture's component, from 0 in the order in which they first appear: int64 [N].
+    """
+    count = len(pixels)
+    if not count == len(hashes) == len(groups):
+        raise ValueError(f"received {count} pixels, {len(hashes)} hashes, {len(groups)} groups")
+    numbers = _tied(hashes)
+    grouped = np.fromiter((group != "" for group in groups), bool, count)
+    for firsts in (_firsts(pixels), np.where(grouped, _firsts(groups), np.arange(count))):
+        numbers = _joined(numbers, [(numbers, numbers[firsts])])
+    return _in_order(numbers)
+
+
+def near_pairs(pixels: Sequence[str], hashes: np.ndarray, limit: int = 100) -> list[Pair]:
+    """List the first pairs of pictures whose pixels differ and whose hashes tie them.
+
+    Pictures of equal hashes are not each paired with all of the others: the first of them is paired with
+    each of the rest, and stands for them in the pairs with other hashes.
+
+    Args:
+        pixels: A digest of the decoded pixels of each of N pictures.
+        hashes: The difference hash of each: uint64 [N].
+        limit: The number of pairs at most.
+
+    Returns:
+        The pairs by the first position, then by the second.
+    """
+    count = len(pixels)
+    same = _firsts(pixels)
+    listed = np.empty(0, np.int64)  # each pair as one number: first * count + second
+    for batch in _near_pictures(hashes):
+        first, second = np.minimum(*batch), np.maximum(*batch)
+        pairs = (first * count + second)[same[first] != same[second]]
+        listed = np.sort(
+            np.concatenate([listed, pairs[pairs < listed[-1]] if len(listed) == limit else pairs])
+        )
+        listed = listed[:limit]
+    return [
+        Pair(first, second, int(hashes[first] ^ hashes[second]).bit_count())
+        for first, second in (divmod(pair, count) for pair in listed.tolist())
+    ]
+
+
+def _firsts(texts: Sequence[str]) -> np.ndarray:
+    """The position at which each text is found first: int64 [N]."""
+    first: dict[str, int] = {}
+    return np.fromiter((first.setdefault(text, i) for i, text in enumerate(texts)), np.int64, len(texts))
+
+
+def _near_pictures(hashes: np.ndarray) -> Iterator[hamming.Pairs]:
+    """Yield the pairs of positions whose hashes tie them; of equal hashes, each with the first of them."""
+    telling = np.flatnonzero(np.bitwise_count(hashes) >= TELLING)
+    distinct, first, which = np.unique(hashes[telling], return_index=True, return_inverse=True)
+    representative = telling[first]
+    repeated = telling != representative[which]
+    yield representative[which][repeated], telling[repeated]
+    for one, other in hamming.near(distinct, DISTANCE):
+        yield representative[one], representative[other]
+
+
+def _tied(hashes: np.ndarray) -> np.ndarray:
+    """A number for each picture that is equal if their hashes tie them: int64 [N]."""
+    numbers = np.arange(len(hashes))
+    pending: list[hamming.Pairs] = []
+    for one, other in _near_pictures(hashes):
+        apart = numbers[one] != numbers[other]
+        pending.append((numbers[one[apart]], numbers[other[apart]]))
+        if sum(len(each) for each, _ in pending) >= PENDING:
+            numbers = _joined(numbers, pending)
+            pending = []
+    return _joined(numbers, pending)
+
+
+def _joined(numbers: np.ndarray, ties: list[hamming.Pairs]) -> np.ndarray:
+    """The numbers after each tie has made two of them one."""
+    one, other = (np.concatenate([tie[side] for tie in ties]) for side in (0, 1))
+    ones = np.ones(len(one), np.int8)
+    graph = sparse.coo_array((ones, (one, other)), shape=(len(numbers), len(numbers)))
+    return csgraph.connected_components(graph, directed=False)[1][numbers].astype(np.int64)
+
+
+def _in_order(numbers: np.ndarray) -> np.ndarray:
+    """Numbers from 0 in the order in which each is first found."""
+    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[which]
