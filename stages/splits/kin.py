@@ -14,7 +14,7 @@ DISTANCE = 4  # bits of 64 in which the difference hashes of near duplicates may
 # DISTANCE bits is as near to it as near duplicates are to one another, and any two hashes with up to
 # DISTANCE / 2 bits are near, whatever they show.
 TELLING = DISTANCE + 1
-PENDING = 1 << 20  # ties to collect before they are joined
+PENDING = 1 << 18  # ties to collect before they are joined
 
 
 class Pair(NamedTuple):
@@ -46,7 +46,7 @@ def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str])
     numbers = _tied(hashes)
     grouped = np.fromiter((group != "" for group in groups), bool, count)
     for firsts in (_firsts(pixels), np.where(grouped, _firsts(groups), np.arange(count))):
-        numbers = _joined(numbers, [(numbers, numbers[firsts])])
+        numbers = _joined(numbers, [(np.arange(count), firsts)])
     return _in_order(numbers)
 
 
@@ -101,18 +101,20 @@ def _tied(hashes: np.ndarray) -> np.ndarray:
     """A number for each picture that is equal if their hashes tie them: int64 [N]."""
     numbers = np.arange(len(hashes))
     pending: list[hamming.Pairs] = []
+    room = PENDING
     for one, other in _near_pictures(hashes):
         apart = numbers[one] != numbers[other]
-        pending.append((numbers[one[apart]], numbers[other[apart]]))
-        if sum(len(each) for each, _ in pending) >= PENDING:
-            numbers = _joined(numbers, pending)
-            pending = []
+        if apart.any():
+            pending.append((one[apart], other[apart]))
+            room -= np.count_nonzero(apart)
+        if room < 0:
+            numbers, pending, room = _joined(numbers, pending), [], PENDING
     return _joined(numbers, pending)
 
 
 def _joined(numbers: np.ndarray, ties: list[hamming.Pairs]) -> np.ndarray:
     """The numbers after each tie has made two of them one."""
-    one, other = (np.concatenate([tie[side] for tie in ties]) for side in (0, 1))
+    one, other = (numbers[np.concatenate([tie[side] for tie in ties])] for side in (0, 1))
     ones = np.ones(len(one), np.int8)
     graph = sparse.coo_array((ones, (one, other)), shape=(len(numbers), len(numbers)))
     return csgraph.connected_components(graph, directed=False)[1][numbers].astype(np.int64)
