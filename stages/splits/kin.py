@@ -106,10 +106,10 @@ def _tied(hashes: np.ndarray) -> np.ndarray:
         apart = numbers[one] != numbers[other]
         if apart.any():
             pending.append((one[apart], other[apart]))
-            room -= np.count_nonzero(apart)
+            room -= int(np.count_nonzero(apart))
         if room < 0:
             numbers, pending, room = _joined(numbers, pending), [], PENDING
-    return _joined(numbers, pending)
+    return _joined(numbers, pending) if pending else numbers
 
 
 def _joined(numbers: np.ndarray, ties: list[hamming.Pairs]) -> np.ndarray:
