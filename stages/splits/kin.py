@@ -1,4 +1,10 @@
-"""Find the pictures that belong together, so that no split separates them."""
+"""Find the pictures that belong together, so that no split separates them.
+
+Near hashes are a suspicion, and ties reach further: one picture is near a second, this one near a third. Of
+the 60,000 photographs of CIFAR-10, shrunk to 9x8 pixels for their hashes, the largest component has 175; of
+the 70,000 shapes on black of Fashion-MNIST it has 54,632, which no split can divide. Hashes of zeros for all
+pictures leave the ties to pixels and groups.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
