@@ -263,6 +263,6 @@ class Pictures:
         if isinstance(stored, np.ndarray):
             return stored
         try:
-            return picture.decode(stored, self.channels)
+            return picture.decode(stored, picture.Colours(self.channels))
         except errors.BadInput as error:
             raise errors.BadInput(f"{self.examples.place} {position}: {error}") from error

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
 
+from stages.decoding import resizing
 from stages.running import errors
 from stages.splits import carve
 
@@ -30,7 +30,7 @@ def images(
     step = CHUNK if isinstance(split.images, np.ndarray) else 1
     for first in range(0, len(split.positions), step):
         for image in split.images[split.positions[first : first + step]]:
-            resized = image if size is None else _resize(image, size)
+            resized = image if size is None else resizing.resize(image, size, "squash")
             shape = shape or resized.shape
             _require_one_shape(shape, resized.shape)
             yield resized
@@ -43,14 +43,3 @@ def _require_one_shape(first: tuple[int, ...], other: tuple[int, ...]) -> None:
             f"expected images of one size, found {smaller} and {larger};"
             " set subset.image_size to [height, width]"
         )
-
-
-def _resize(image: np.ndarray, size: list[int]) -> np.ndarray:
-    """Scale an image (uint8 [H, W, C]) with Pillow's antialiased bilinear filter."""
-    planes = [
-        Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
-            (size[1], size[0]), Image.Resampling.BILINEAR
-        )
-        for channel in range(image.shape[-1])
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)

@@ -1,0 +1,124 @@
+"""What the bytes of a picture file state about it, read without any decoder."""
+
+JPEG_2000 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+JPEG_XL = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+SIGNATURES = {  # the first bytes of each format, those that Pillow knows and those often met among pictures
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "TIFF": (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"),
+    "DDS": (b"DDS ",),
+    "DjVu": (b"AT&TFORM",),
+    "EPS": (b"%!PS", b"\xc5\xd0\xd3\xc6"),
+    "FITS": (b"SIMPLE  =",),
+    "HDR": (b"#?RADIANCE", b"#?RGBE"),
+    "ICNS": (b"icns",),
+    "ICO": (b"\0\0\1\0", b"\0\0\2\0"),
+    "JPEG 2000": (JPEG_2000, b"\xff\x4f\xff\x51"),
+    "JPEG XL": (JPEG_XL, b"\xff\x0a"),
+    "OpenEXR": (b"v/1\x01",),
+    "PDF": (b"%PDF-",),
+    "PPM": tuple(b"P%d%c" % (kind, blank) for kind in range(1, 8) for blank in b" \t\r\n"),
+    "PSD": (b"8BPS",),
+    "QOI": (b"qoif",),
+    "SGI": (b"\x01\xda\0", b"\x01\xda\1"),
+    "SVG": (b"<svg",),
+    "XCF": (b"gimp xcf",),
+}
+BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes in each version of a BMP file's second header
+BRANDS = {  # of ISO base media files, in the order in which they are looked for
+    "AVIF": {b"avif", b"avis"},
+    "HEIF": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+    "CR3": {b"crx "},
+}
+
+
+def format_of(encoded: bytes) -> str | None:
+    """Name the format of a picture file by its first bytes, mostly as Pillow does; None if it is unknown."""
+    if encoded[4:8] == b"ftyp":
+        return _brand(encoded)
+    if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
+        return "WEBP"
+    if encoded.startswith(b"BM") and int.from_bytes(encoded[14:18], "little") in BMP_HEADERS:
+        return "BMP"
+    if encoded.startswith(b"<?xml") and b"<svg" in encoded[:1000]:
+        return "SVG"
+    return next((name for name, starts in SIGNATURES.items() if encoded.startswith(starts)), None)
+
+
+def _brand(encoded: bytes) -> str | None:
+    end = min(int.from_bytes(encoded[:4], "big"), 400)
+    brands = {encoded[8:12], *(encoded[place : place + 4] for place in range(16, end, 4))}
+    return next((name for name, known in BRANDS.items() if brands & known), None)
+
+
+def size_of(encoded: bytes) -> tuple[int, int] | None:
+    """Read the width and height of a GIF or WebP file, whose decoders allocate memory as they open it.
+
+    Returns:
+        The width and height that the decoder would allocate; None for other formats and damaged headers.
+    """
+    found = format_of(encoded)
+    return _gif_size(encoded) if found == "GIF" else _webp_size(encoded) if found == "WEBP" else None
+
+
+def _gif_size(encoded: bytes) -> tuple[int, int] | None:
+    """Read the size of a GIF file's screen, which grows to hold its first picture."""
+    width, height, flags = (
+        int.from_bytes(encoded[6:8], "little"),
+        int.from_bytes(encoded[8:10], "little"),
+        encoded[10] if len(encoded) > 10 else 0,
+    )
+    place = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+    while encoded[place : place + 1] == b"!":
+        place += 2
+        while place < len(encoded) and encoded[place]:
+            place += 1 + encoded[place]
+        place += 1
+    if encoded[place : place + 1] != b"," or len(encoded) < place + 9:
+        return None
+    left, top, across, down = (
+        int.from_bytes(encoded[at : at + 2], "little") for at in range(place + 1, place + 9, 2)
+    )
+    return max(width, left + across), max(height, top + down)
+
+
+def _webp_size(encoded: bytes) -> tuple[int, int] | None:
+    if len(encoded) < 30:
+        return None
+    match encoded[12:16]:
+        case b"VP8X":
+            return int.from_bytes(encoded[24:27], "little") + 1, int.from_bytes(encoded[27:30], "little") + 1
+        case b"VP8L":
+            bits = int.from_bytes(encoded[21:25], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width, height = encoded[26:28], encoded[28:30]
+            return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
+    return None
+
+
+def is_cut_short(encoded: bytes) -> bool:
+    """Say whether a file of a known format that cannot be read ends before the end that it states."""
+    match format_of(encoded):
+        case "WEBP":
+            return len(encoded) < 8 + int.from_bytes(encoded[4:8], "little")
+        case "AVIF" | "HEIF":
+            return _last_box_end(encoded) > len(encoded)
+        case "GIF":
+            return not encoded.endswith(b";")
+        case "TIFF":
+            order = "little" if encoded.startswith(b"I") else "big"
+            return len(encoded) < 8 or int.from_bytes(encoded[4:8], order) + 2 > len(encoded)  # type: ignore[arg-type]
+    return False
+
+
+def _last_box_end(encoded: bytes) -> int:
+    """Return where the last box of an ISO base media file ends."""
+    place = 0
+    while place < len(encoded):
+        size = int.from_bytes(encoded[place : place + 4], "big")
+        if size == 1:
+            size = int.from_bytes(encoded[place + 8 : place + 16], "big")
+        place = place + size if size >= 8 else len(encoded)
+    return place
