@@ -1,5 +1,7 @@
 """What the bytes of a picture file state about it, read without any decoder."""
 
+import re
+
 JPEG_2000 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 JPEG_XL = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 SIGNATURES = {  # the first bytes of each format, those that Pillow knows and those often met among pictures
@@ -26,6 +28,7 @@ SIGNATURES = {  # the first bytes of each format, those that Pillow knows and th
     "XCF": (b"gimp xcf",),
 }
 BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # bytes in each version of a BMP file's second header
+AVIF_HEADER = 100_000  # bytes of an AVIF file in which its sizes stand
 BRANDS = {  # of ISO base media files, in the order in which they are looked for
     "AVIF": {b"avif", b"avis"},
     "HEIF": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
@@ -53,13 +56,19 @@ def _brand(encoded: bytes) -> str | None:
 
 
 def size_of(encoded: bytes) -> tuple[int, int] | None:
-    """Read the width and height of a GIF or WebP file, whose decoders allocate memory as they open it.
+    """Read the width and height of a file whose decoder allocates memory, or judges the size, as it opens it.
 
     Returns:
         The width and height that the decoder would allocate; None for other formats and damaged headers.
     """
-    found = format_of(encoded)
-    return _gif_size(encoded) if found == "GIF" else _webp_size(encoded) if found == "WEBP" else None
+    match format_of(encoded):
+        case "GIF":
+            return _gif_size(encoded)
+        case "WEBP":
+            return _webp_size(encoded)
+        case "AVIF":
+            return _largest_extent(encoded)
+    return None
 
 
 def _gif_size(encoded: bytes) -> tuple[int, int] | None:
@@ -96,6 +105,24 @@ def _webp_size(encoded: bytes) -> tuple[int, int] | None:
             width, height = encoded[26:28], encoded[28:30]
             return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
     return None
+
+
+def _largest_extent(encoded: bytes) -> tuple[int, int] | None:
+    """Read the largest size in an AVIF file, which states one for each of its pictures and tiles."""
+    extents = [
+        (int.from_bytes(found[1], "big"), int.from_bytes(found[2], "big"))
+        for found in re.finditer(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", encoded[:AVIF_HEADER], re.DOTALL)
+    ]
+    return max(extents, key=lambda extent: extent[0] * extent[1], default=None)
+
+
+def scans(encoded: bytes) -> int:
+    """Count the scans of the first picture in a JPEG file; a decoder goes through all pixels for each."""
+    start = 2
+    while encoded[start : start + 1] == b"\xff" and encoded[start + 1 : start + 2] != b"\xda":
+        start += 2 + int.from_bytes(encoded[start + 2 : start + 4], "big")
+    end = encoded.find(b"\xff\xd9", start)
+    return encoded.count(b"\xff\xda", start, end if end >= 0 else len(encoded))
 
 
 def is_cut_short(encoded: bytes) -> bool:

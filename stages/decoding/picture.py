@@ -7,6 +7,7 @@ many threads at once.
 import importlib
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from stages.running import errors
 
 WHITE = (255, 255, 255)
 MAX_PIXELS = 178_956_970  # height times width
+MAX_PASSES = 20  # times `max_pixels` that the scans of a progressive JPEG file may go through
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 UPRIGHT = {  # the turn that undoes each value of EXIF's orientation (tag 0x0112); 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -110,6 +112,17 @@ def _jpeg(file: io.BytesIO) -> ImageFile.ImageFile:
         return JpegImagePlugin.JpegImageFile(file)
 
 
+def _avif(file: io.BytesIO) -> ImageFile.ImageFile:
+    """Open an AVIF file; its decoder refuses damaged EXIF, which is then hidden from it."""
+    try:
+        return AvifImagePlugin.AvifImageFile(file)
+    except Exception:
+        hidden = re.sub(rb"(infe.{8})Exif", rb"\1free", file.getvalue(), flags=re.DOTALL)
+        if hidden == file.getvalue():
+            raise
+        return AvifImagePlugin.AvifImageFile(io.BytesIO(hidden))
+
+
 # The classes themselves: Image.open would apply Pillow's limit, and load plugins when it is called first.
 OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -118,7 +131,7 @@ OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "TIFF": _Tiff,
     "WEBP": WebPImagePlugin.WebPImageFile,
-    "AVIF": AvifImagePlugin.AvifImageFile,
+    "AVIF": _avif,
 }
 if importlib.util.find_spec("pillow_heif"):
     OPENERS["HEIF"] = importlib.import_module("pillow_heif").HeifImageFile
@@ -154,8 +167,10 @@ def open_checked(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Opened:
         _require_size(headers.size_of(encoded), max_pixels)
         stored = OPENERS[name](io.BytesIO(encoded))
         _require_size(stored.size, max_pixels)
+        _require_few_scans(stored, encoded, max_pixels)
         notes = _notes(stored, encoded)
         stored.load()
+        _scale_transparency(stored, encoded)
         return _opened(stored, notes)
     except Fault:
         raise
@@ -217,6 +232,19 @@ def _require_size(size: tuple[int, int] | None, max_pixels: int) -> None:
         )
 
 
+def _require_few_scans(stored: ImageFile.ImageFile, encoded: bytes, max_pixels: int) -> None:
+    """Refuse a small JPEG file of thousands of scans, which would take minutes."""
+    if not stored.info.get("progressive"):
+        return
+    count, (width, height) = headers.scans(encoded), stored.size
+    if count * width * height > MAX_PASSES * max_pixels:
+        raise Fault(
+            "too_large",
+            f"expected at most {MAX_PASSES * max_pixels} pixels in all scans, found {count} scans of"
+            f" {width} x {height} (width x height); save the picture again, or raise the limit",
+        )
+
+
 def _fault(encoded: bytes, error: Exception) -> Fault:
     detail = str(error) or type(error).__name__
     short = "truncated" in detail.lower() or headers.is_cut_short(encoded)
@@ -234,6 +262,16 @@ def _bits(stored: ImageFile.ImageFile, encoded: bytes) -> int:
     if isinstance(stored, TiffImagePlugin.TiffImageFile):
         return max(stored.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
     return encoded[24] if isinstance(stored, PngImagePlugin.PngImageFile) else 8
+
+
+def _scale_transparency(stored: ImageFile.ImageFile, encoded: bytes) -> None:
+    """Bring the transparent colour of a PNG file to the pixels' scale; Pillow leaves it as it is stored."""
+    colour = stored.info.get("transparency")
+    bits = _bits(stored, encoded)
+    if isinstance(colour, int) and stored.mode == "L" and bits < 8:
+        stored.info["transparency"] = colour * 255 // (2**bits - 1)
+    elif isinstance(colour, tuple) and bits == 16:
+        stored.info["transparency"] = tuple(value >> 8 for value in colour)
 
 
 def _has_frames(stored: ImageFile.ImageFile) -> bool:
