@@ -1,6 +1,7 @@
 """What the bytes of a picture file state about it, read without any decoder."""
 
 import re
+from typing import Literal
 
 JPEG_2000 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 JPEG_XL = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
@@ -135,9 +136,15 @@ def is_cut_short(encoded: bytes) -> bool:
         case "GIF":
             return not encoded.endswith(b";")
         case "TIFF":
-            order = "little" if encoded.startswith(b"I") else "big"
-            return len(encoded) < 8 or int.from_bytes(encoded[4:8], order) + 2 > len(encoded)  # type: ignore[arg-type]
+            return _directory_end(encoded) > len(encoded)
     return False
+
+
+def _directory_end(encoded: bytes) -> int:
+    """Return where the first list of tags in a TIFF file ends, but for those of more than 4 GiB."""
+    order: Literal["little", "big"] = "little" if encoded.startswith(b"I") else "big"
+    start = int.from_bytes(encoded[4:8], order)
+    return start + 2 + 12 * int.from_bytes(encoded[start : start + 2], order) + 4
 
 
 def _last_box_end(encoded: bytes) -> int:

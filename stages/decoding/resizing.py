@@ -1,12 +1,13 @@
 """Bring the pixels of a picture to another size."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
 
 from stages.decoding import picture
+from stages.running import errors
 
 Policy = Literal["squash", "crop", "pad"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -29,6 +30,9 @@ def resize(
 
     Returns:
         uint8 [size[0], size[1], C]; the pixels themselves if they have that size.
+
+    Raises:
+        errors.BadInput: the policy is not known.
     """
     height, width = size
     if pixels.shape[:2] == (height, width):
@@ -37,7 +41,9 @@ def resize(
         return _scaled(pixels, height, width, _middle(pixels.shape, height, width))
     if policy == "pad":
         return _padded(pixels, height, width, background)
-    return _scaled(pixels, height, width)
+    if policy == "squash":
+        return _scaled(pixels, height, width)
+    raise errors.unknown("resize policy", policy, get_args(Policy))
 
 
 def _scaled(pixels: np.ndarray, height: int, width: int, box: Box | None = None) -> np.ndarray:
