@@ -78,7 +78,7 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         **_measured(judged, classifier, classes, params.calibration_bins),
     )
     _write_numbers(reports, facts, judged)
-    _write_words(reports, facts, model)
+    _write_words(reports, facts, model, judged.confused)
     shown = params.feature_maps
     spread = predictions.spread(len(judged.labels), params.examples)
     first = predictions.first_of_classes(judged.labels, shown.classes, shown.images)
@@ -125,9 +125,9 @@ def _write_numbers(reports: Path, facts: model_card.Facts, judged: predictions.P
             table.to_csv(partial, index=False, lineterminator="\n", float_format=f"%.{PROBABILITY_DECIMALS}f")
 
 
-def _write_words(reports: Path, facts: model_card.Facts, model: Path) -> None:
+def _write_words(reports: Path, facts: model_card.Facts, model: Path, files: confusions.Files) -> None:
     words = {
-        "confusions.md": confusions.text(facts.counts, facts.classes),
+        "confusions.md": confusions.text(facts.counts, facts.classes, files),
         "model_card.md": model_card.text(facts),
     }
     for name, text in words.items():
@@ -161,7 +161,8 @@ def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
 
 def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str]) -> Figure:
     probabilities = shown.confidence.round(PROBABILITY_DECIMALS).tolist()
-    return examples.figure(pixels, shown.labels.tolist(), shown.predicted.tolist(), probabilities, classes)
+    answers = shown.labels.tolist(), shown.predicted.tolist(), probabilities
+    return examples.figure(pixels, *answers, classes, shown.paths)
 
 
 def _ways_through(
@@ -171,7 +172,9 @@ def _ways_through(
     labels, layers = shown.labels.tolist(), activations.feature_maps(model, pixels, LAYERS, channels)
     return {
         "convolution.png": convolution.figure(pixels[0], classes[labels[0]]),
-        "feature_maps.png": feature_maps.figure(pixels, labels, layers, shown.probabilities, classes),
+        "feature_maps.png": feature_maps.figure(
+            pixels, labels, layers, shown.probabilities, classes, shown.paths
+        ),
     }
 
 

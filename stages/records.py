@@ -14,7 +14,7 @@ import pydantic
 import tensorflow as tf
 
 from stages.figures import canvas, training_images
-from stages.inputs import allocator, arrays, augment, draws, manifest, normalize, tfrecord
+from stages.inputs import allocator, arrays, augment, draws, manifest, names, normalize, tfrecord
 from stages.running import command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
@@ -62,6 +62,7 @@ def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
     with outputs.folder(folder) as partial:
         for split, content in splits.items():
             (partial / split).mkdir()
+            names.copy(subset / split, partial / split)
             is_train = split == "train"
             _write_split(
                 partial / split, content, params, constants, operations if is_train else [], is_train

@@ -1,6 +1,7 @@
 """Choose classes, set train, validation and test apart, and shuffle.
 
-Reads data/raw; writes data/subset (a folder of arrays per split) and reports/data.json.
+Reads data/raw, and the pictures themselves if it is an index of own ones; writes data/subset (a folder of
+arrays per split), and of what it found a report and a picture, reports/data.json and reports/data.png.
 """
 
 import math
@@ -9,11 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pydantic
+from PIL import ImageColor
 
+from stages.decoding import picture, resizing
 from stages.inputs import arrays
-from stages.running import command, disk, errors, outputs, paramfile, plugins
+from stages.running import command, disk, errors, outputs, paramfile, plugins, progress
 from stages.sources import raw
-from stages.splits import carve, repeats, sized
+from stages.splits import carve, describe, divide, repeats, shown, sized
 
 
 class Params(paramfile.Section):
@@ -21,9 +24,13 @@ class Params(paramfile.Section):
 
     classes: list[str] | Literal["all"]
     image_size: list[int] | None
+    resize: resizing.Policy
+    channels: Literal[1, 3] | None
+    background: str
     limit_per_class: int | None = pydantic.Field(ge=1)
-    val_fraction: float = pydantic.Field(ge=0, lt=1)
+    val_fraction: float | None = pydantic.Field(ge=0, lt=1)
     test_fraction: float | None = pydantic.Field(gt=0, lt=1)
+    conflicts: divide.Conflicts
     seed: paramfile.Seed
 
     @pydantic.field_validator("classes", mode="before")
@@ -49,53 +56,79 @@ class Params(paramfile.Section):
             raise ValueError(f"expected [height, width] in pixels or null, received {size}")
         return size
 
+    @pydantic.field_validator("background")
+    @classmethod
+    def _colour(cls, name: str) -> str:
+        try:
+            ImageColor.getcolor(name, "RGB")
+        except ValueError:
+            raise ValueError(f"expected a colour such as white or '#ffffff', received {name!r}") from None
+        return name
 
-def subset(params: Params, raw_files: Path, folder: Path, report: Path) -> None:
-    """Write `folder`/{train,val,test} in the format of `arrays`, and a JSON report of where the images are
-    from and what each split holds.
+    @property
+    def form(self) -> sized.Form:
+        """The form that all images get."""
+        red, green, blue = ImageColor.getrgb(self.background)[:3]
+        return sized.Form(self.image_size, self.resize, picture.Colours(self.channels, (red, green, blue)))
 
-    An image found in several splits stays in the test split, else in the validation split. The test split
-    keeps its published order, whatever the seed. The report names pictures that are there under several
-    classes, and published splits that are not used.
+
+def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Path) -> None:
+    """Write `folder`/{train,val,test} in the format of `arrays`, a JSON report of where the images are from
+    and what each split holds, and a page of pictures.
+
+    An image found in several splits stays in the test split, else in the validation split; own pictures
+    count as found when near duplicates or pictures of their group are. The test split keeps its published
+    order, whatever the seed. The report names pictures that are there under several classes, and published
+    splits that are not used.
 
     Raises:
         errors.BadInput: raw files that are not those downloaded, an unknown class, fewer than two classes,
-            a class with no images, no test split or one without labels, or images of different sizes.
+            a class with no images, no test split or one without labels, images of different sizes, or
+            pictures under several classes if `params.conflicts` is "error".
     """
     dataset, names, published = _read(raw_files)
     chosen = _chosen(params.classes, names, dataset)
     ids = [names.index(name) for name in chosen]
     fractions = carve.Fractions(params.val_fraction, params.test_fraction, params.limit_per_class)
     unused = carve.unused(published, params.test_fraction)
-    whole = carve.split(published, ids, fractions, params.seed)
-    digests = {
-        split: repeats.digests(sized.images(content, params.image_size)) for split, content in whole.items()
-    }
-    splits, repeated = repeats.without_repeats(whole, digests)
-    counts = {split: carve.count(content, ids, chosen) for split, content in splits.items()}
-    carve.require_images(counts, fractions)
-    shape = next(sized.images(splits["train"], params.image_size)).shape
-    images = sum(len(content.positions) for content in splits.values())
+    form = params.form
+    divided = divide.divide(published, names, chosen, fractions, params.conflicts, params.seed, form)
+    shape = next(sized.images(divided.splits["train"], form)).shape
+    images = sum(len(content.positions) for content in divided.splits.values())
     remedy = "lower subset.image_size or subset.limit_per_class"
     disk.require_space(folder, images * math.prod(shape), remedy)
     with outputs.folder(folder) as partial:
-        for split, content in splits.items():
-            _write(partial / split, content, ids, chosen, shape, params.image_size)
+        for split, content in divided.splits.items():
+            _write(partial / split, content, ids, chosen, shape, form)
     described = {
         "classes": chosen,
-        "contradictions": repeats.contradictions(whole, digests, names),
+        "contradictions": {
+            "pictures": len(divided.conflicts),
+            "places": divided.conflicts[: repeats.LISTED],
+        },
         "dataset": dataset,
-        "images": counts,
+        "images": divided.counts,
         "params": params.model_dump(),
-        "repeated": repeated,
+        "pictures": describe.describe(divided.splits, fractions),
+        "repeated": divided.repeated,
         "unused": unused,
     }
     outputs.write_json(report, described)
+    _draw(page, divided, dict(zip(chosen, ids, strict=True)))
     for split, count in unused.items():
         print(f"not used: the published split {split} with {count:,} labelled images")
 
 
-def _read(folder: Path) -> tuple[str, list[str], carve.Published]:
+def _draw(page: Path, divided: divide.Divided, ids: dict[str, int]) -> None:
+    from stages.figures import canvas, data_page  # import matplotlib, which takes a second
+
+    rows = shown.rows(divided.splits, ids)
+    drawn = data_page.figure(divided.counts, shown.sizes(divided.splits), rows)
+    with outputs.file(page) as partial:
+        canvas.save(drawn, partial)
+
+
+def _read(folder: Path) -> tuple[str, list[str], dict[str, carve.Published]]:
     """Read the dataset's name, its classes and its published splits."""
     manifest = raw.read(folder)
     names, published = plugins.load("datasets", manifest.plugin).read(folder)
@@ -105,7 +138,7 @@ def _read(folder: Path) -> tuple[str, list[str], carve.Published]:
             raise errors.BadInput(f"{where}: received {len(images)} images, {len(labels)} labels")
         if len(labels) and labels.max() >= len(names):
             raise errors.BadInput(f"{where}: expected labels below {len(names)}, found {labels.max()}")
-    return manifest.dataset, names, published
+    return manifest.dataset, names, divide.with_keys(published)
 
 
 def _chosen(wanted: list[str] | Literal["all"], names: list[str], dataset: str) -> list[str]:
@@ -124,14 +157,16 @@ def _write(
     ids: list[int],
     chosen: list[str],
     shape: tuple[int, ...],
-    size: list[int] | None,
+    form: sized.Form,
 ) -> None:
     new_label = np.full(max(ids) + 1, -1)
     new_label[ids] = np.arange(len(ids))
     labels = new_label[split.labels[split.positions]]
     manifest = arrays.Manifest(classes=chosen, count=len(labels), image_shape=list(shape))
-    images = sized.images(split, size, shape)
-    arrays.write(folder, manifest, images, labels, split.positions)
+    images = sized.images(split, form, shape)
+    paths = split.names if split.facts else None
+    with progress.bar(len(labels), f"writing {folder.name} arrays", "images") as bar:
+        arrays.write(folder, manifest, progress.counted(images, bar), labels, split.positions, paths)
 
 
 if __name__ == "__main__":

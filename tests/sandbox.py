@@ -109,6 +109,7 @@ def create(path):
         ".dvcignore",
         "data/.gitignore",
         "data/archive/.gitignore",
+        "data/images/.gitignore",
         "data/weights/.gitignore",
         ".dvc/config",
     ]

@@ -82,8 +82,8 @@ def run(raw, dataset="cifar10", source="auto", archive=None):
         (archive / ".gitignore").touch()
     name, _, builder = dataset.partition(":")
     chosen = {"name": name, **({"builder": builder} if builder else {})}
-    params = download.Params(dataset=chosen, source=source, archive=str(archive))
-    download.download(params, raw)
+    params = download.Params(dataset=chosen, images=str(archive), source=source, archive=str(archive))
+    download.download(params, raw, raw.with_name("faults.csv"))
     return content(raw)
 
 
@@ -242,8 +242,8 @@ def test_a_missing_relative_archive_is_named_with_its_place(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("archive", [None, ""])
 def test_no_archive_at_all_is_refused_with_what_to_write(archive):
-    values = {"dataset": {"name": "digits"}, "source": "auto", "archive": archive}
-    with pytest.raises(errors.BadInput, match="write data/archive to fetch"):
+    values = {"dataset": {"name": "digits"}, "images": "data/images", "source": "auto", "archive": archive}
+    with pytest.raises(errors.BadInput, match="write data/archive for none"):
         paramfile.check(download.Params, values, "download")
 
 
@@ -378,13 +378,13 @@ def test_an_unknown_dataset_is_refused_with_the_near_one(tmp_path, name, said):
     [("cifar10", "{name: cifar10}"), ("tfds:beans", "{name: tfds, builder: beans}"), (None, "dictionary")],
 )
 def test_a_dataset_without_a_name_is_told_how_to_write_it(written, meant):
-    values = {"dataset": written, "source": "auto", "archive": "data/archive"}
+    values = {"dataset": written, "images": "data/images", "source": "auto", "archive": "data/archive"}
     with pytest.raises(errors.BadInput, match=re.escape(meant)):
         paramfile.check(download.Params, values, "download")
 
 
 def test_an_unknown_source_is_refused_with_those_there_are():
-    values = {"dataset": {"name": "cifar10"}, "source": "fast", "archive": "data/archive"}
+    values = {"dataset": {"name": "cifar10"}, "images": "x", "source": "fast", "archive": "data/archive"}
     with pytest.raises(errors.BadInput, match="expected 'auto', 'origin' or 'mirror', received 'fast'"):
         paramfile.check(download.Params, values, "download")
 

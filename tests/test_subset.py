@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from stages import subset
 from stages.datasets import cifar10, tfds
+from stages.figures import canvas
 from stages.running import errors, paramfile
 from stages.sources import checksums
 from stages.splits import repeats, sized
@@ -20,13 +21,23 @@ from stages.splits import repeats, sized
 DEFAULTS = {
     "classes": "all",
     "image_size": None,
+    "resize": "squash",
+    "channels": None,
+    "background": "white",
     "limit_per_class": None,
     "val_fraction": 0.2,
     "test_fraction": None,
+    "conflicts": "keep",
     "seed": 0,
 }
 SPLITS = ["train", "val", "test"]
 laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """The page of pictures has tests of its own; to draw it takes longer than all else."""
+    monkeypatch.setattr(canvas, "save", lambda figure, path: path.touch())
 
 
 def sign(raw: Path) -> None:
@@ -41,7 +52,7 @@ def run(raw: Path, folder: Path, **changes) -> SimpleNamespace:
     """The arrays and manifest of every split, and the report."""
     sign(raw)
     params = paramfile.check(subset.Params, {**DEFAULTS, **changes}, "subset")
-    subset.subset(params, raw, folder, folder.with_suffix(".json"))
+    subset.subset(params, raw, folder, folder.with_suffix(".json"), folder.with_suffix(".png"))
     return SimpleNamespace(report=json.loads(folder.with_suffix(".json").read_text()), **read(folder))
 
 
@@ -280,7 +291,7 @@ def test_raw_files_that_are_not_those_downloaded_are_refused(raw_cifar10, tmp_pa
     relabel(raw_cifar10, "test_batch.bin", np.arange(20) % 10)
     params = paramfile.check(subset.Params, DEFAULTS, "subset")
     with pytest.raises(errors.BadInput, match=r"test_batch\.bin is not the file that was downloaded"):
-        subset.subset(params, raw_cifar10, tmp_path / "arrays", tmp_path / "arrays.json")
+        subset.subset(params, raw_cifar10, *(tmp_path / name for name in ("arrays", "a.json", "a.png")))
     assert not (tmp_path / "arrays").exists()
 
 
@@ -289,7 +300,7 @@ def test_a_damaged_manifest_is_refused(raw_cifar10, tmp_path, content):
     (raw_cifar10 / "manifest.json").write_text(content)
     params = paramfile.check(subset.Params, DEFAULTS, "subset")
     with pytest.raises(errors.BadInput, match=r"manifest\.json"):
-        subset.subset(params, raw_cifar10, tmp_path / "arrays", tmp_path / "arrays.json")
+        subset.subset(params, raw_cifar10, *(tmp_path / name for name in ("arrays", "a.json", "a.png")))
 
 
 def test_an_unknown_class_is_refused_with_the_near_one(raw_cifar10, tmp_path):
@@ -352,8 +363,9 @@ def test_real_digits_are_split_without_any_repeat(tmp_path):
     from stages import download
 
     (tmp_path / "empty").mkdir()
-    params = download.Params(dataset={"name": "digits"}, source="auto", archive=str(tmp_path / "empty"))
-    download.download(params, tmp_path / "raw")
+    empty = str(tmp_path / "empty")
+    params = download.Params(dataset={"name": "digits"}, images=empty, source="auto", archive=empty)
+    download.download(params, tmp_path / "raw", tmp_path / "faults.csv")
     splits = run(tmp_path / "raw", tmp_path / "arrays", classes=["seven", "one"], val_fraction=0.1)
     assert splits.test.manifest == {"classes": ["seven", "one"], "image_shape": [8, 8, 1], "count": 72}
     assert len(splits.train.labels) + len(splits.val.labels) == 289
@@ -416,11 +428,31 @@ def raw_tfds(prepare_tfds, features, name, **splits):
 
 
 def test_a_published_split_that_is_not_used_is_reported(prepare_tfds, pets_features, tmp_path, capsys):
-    raw = raw_tfds(prepare_tfds, pets_features, "spare", train=[0, 1] * 5, test=[0, 1], validation=[0, 1, 1])
-    assert run(raw, tmp_path / "arrays").report["unused"] == {"validation": 3}
-    assert "not used: the published split validation with 3 labelled images" in capsys.readouterr().out
+    raw = raw_tfds(prepare_tfds, pets_features, "spare", train=[0, 1] * 5, test=[0, 1], extra=[0, 1, 1])
+    assert run(raw, tmp_path / "arrays").report["unused"] == {"extra": 3}
+    assert "not used: the published split extra with 3 labelled images" in capsys.readouterr().out
     report = run(raw, tmp_path / "carved", test_fraction=0.2).report
-    assert report["unused"] == {"test": 2, "validation": 3}
+    assert report["unused"] == {"extra": 3, "test": 2}
+
+
+def test_a_published_validation_split_is_taken_as_such(prepare_tfds, pets_features, tmp_path):
+    raw = raw_tfds(prepare_tfds, pets_features, "valid", train=[0, 1] * 5, test=[0, 1], validation=[0, 1, 1])
+    splits = run(raw, tmp_path / "arrays", val_fraction=None)
+    assert splits.val.labels.tolist() == [0, 1, 1]
+    assert (len(splits.train.labels), splits.report["unused"]) == (10, {})
+
+
+def test_a_published_validation_split_is_joined_to_carve_one(prepare_tfds, pets_features, tmp_path):
+    raw = raw_tfds(prepare_tfds, pets_features, "joined", train=[0, 1] * 5, test=[0, 1], validation=[0, 1])
+    splits = run(raw, tmp_path / "arrays", val_fraction=0.5)
+    assert (len(splits.train.labels), len(splits.val.labels)) == (6, 6)
+    assert sorted([*splits.train.positions, *splits.val.positions]) == list(range(12))
+    assert splits.report["unused"] == {}
+
+
+def test_no_published_validation_split_asks_for_a_fraction(raw_cifar10, tmp_path):
+    said = refusal(raw_cifar10, tmp_path / "arrays", val_fraction=None)
+    assert "expected a published val split" in said and "set subset.val_fraction" in said
 
 
 def test_a_test_split_without_labels_asks_for_a_fraction(prepare_tfds, pets_features, tmp_path):
@@ -441,23 +473,18 @@ def test_a_dataset_of_one_class_is_refused(prepare_tfds, pets_features, tmp_path
     assert "expected at least two classes, tfds:lonely has only cat" in refusal(raw, tmp_path / "arrays")
 
 
-def test_pictures_are_decoded_twice_and_one_by_one(raw_pets, tmp_path, monkeypatch):
-    decoded, asked = [], []
-    decode, images = tfds.picture.decode, tfds.Pictures.__getitem__
+def test_pictures_are_decoded_twice(raw_pets, tmp_path, monkeypatch):
+    decoded = []
+    decode = tfds.picture.decode
 
     def counted(*given):
         decoded.append(given[1])
         return decode(*given)
 
-    def taken(self, positions):
-        asked.append(len(positions))
-        return images(self, positions)
-
     monkeypatch.setattr(tfds.picture, "decode", counted)
-    monkeypatch.setattr(tfds.Pictures, "__getitem__", taken)
     run(raw_pets, tmp_path / "arrays", image_size=[2, 2])
-    assert max(asked) == 1
-    assert len(decoded) == 2 * 16 + 1  # and one of the training split for the shape
+    shown = 8  # of the training split, on the page
+    assert len(decoded) <= 2 * 16 + shown + 1 + 9  # one for the shape, and some that were decoded ahead of it
 
 
 def test_only_the_chosen_images_must_be_of_one_size(prepare_tfds, pets_features, tmp_path):

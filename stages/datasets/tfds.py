@@ -15,8 +15,10 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import naming
 
 from stages.decoding import picture
-from stages.running import errors, paramfile
-from stages.sources import cache, checksums, origin, prepared, published, raw
+from stages.running import ahead, errors, paramfile, progress
+from stages.sources import cache, checksums, listing, origin, prepared, published, raw
+
+SHOWN = 10  # images in a message
 
 
 class Options(paramfile.Section):
@@ -48,6 +50,7 @@ def fetch(options: Options, source: published.Source, archive: Path | None, fold
             origin.probe(url)
         place = prepare(builder, data_dir)
     dataset = f"tfds:{require(builder, place)}"
+    _check_pictures(place)
     files = [file for file in sorted(place.iterdir()) if file.is_file()]
     for file in files:
         shutil.copyfile(file, folder / file.name)
@@ -147,8 +150,8 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     """Open a prepared dataset.
 
     Returns:
-        The class names, and for each published split the images (decoded when indexed) and labels
-        (int64 [N]) in their stored order.
+        The class names, and for each published split the images (see `Pictures`) and labels (int64 [N]) in
+        their stored order. A split for validation is called "val", whatever its published name.
 
     Raises:
         errors.BadInput: the folder holds no prepared dataset, or one that is damaged, in another format, or
@@ -160,8 +163,36 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     for split in builder.info.splits:
         examples = Examples(builder, split)
         labels = [examples[position]["label"] for position in range(len(examples))]
-        splits[split] = Pictures(examples), np.array(labels, np.int64)
+        splits[listing.SPLITS.get(split, split)] = Pictures(examples), np.array(labels, np.int64)
     return _class_names(builder), splits
+
+
+def _check_pictures(folder: Path) -> None:
+    """Decode every image once.
+
+    Raises:
+        errors.BadInput: an image cannot be decoded; the message counts them and names the first.
+    """
+    _, splits = read(folder)
+    places = [(images, position) for images, _ in splits.values() for position in range(len(images))]
+    with progress.bar(len(places), "checking images", "images") as bar:
+        faults = [fault for fault in progress.counted(ahead.mapped(_fault, places), bar) if fault]
+    if faults:
+        more = f"\n  and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
+        raise errors.BadInput(
+            f"{len(faults):,} of {len(places):,} images cannot be decoded:\n  "
+            + "\n  ".join(faults[:SHOWN])
+            + more
+        )
+
+
+def _fault(place: tuple["Pictures", int]) -> str | None:
+    images, position = place
+    try:
+        images.decode(position, picture.Colours(None))
+    except errors.BadInput as error:
+        return str(error)
+    return None
 
 
 def _class_names(builder: tfds.core.DatasetBuilder) -> list[str]:
@@ -237,11 +268,7 @@ class Examples:
 
 
 class Pictures:
-    """The images of one split as a sequence of arrays, decoded on access.
-
-    Indexing with N positions gives a list of N arrays, uint8 [H, W, C], with the channels that the dataset's
-    features declare; they are RGB if the features leave that open.
-    """
+    """The images of one split, which are decoded when they are asked for."""
 
     def __init__(self, examples: Examples):
         self.examples = examples
@@ -250,19 +277,20 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Decode the images at the given positions, int [N].
+    def decode(self, position: int, colours: picture.Colours) -> np.ndarray:
+        """Decode the image at a position: uint8 [H, W, C].
+
+        Without a number of channels in `colours` it has those that the dataset's features declare; it is RGB
+        if the features leave that open.
 
         Raises:
-            errors.BadInput: an image cannot be decoded; the message names its place.
+            errors.BadInput: the image cannot be decoded; the message names its place.
         """
-        return [self._image(position) for position in positions.tolist()]
-
-    def _image(self, position: int) -> np.ndarray:
         stored = self.examples[position]["image"]
+        channels = colours.channels or self.channels
         if isinstance(stored, np.ndarray):
-            return stored
+            return picture.recolour(stored, channels)
         try:
-            return picture.decode(stored, picture.Colours(self.channels))
-        except errors.BadInput as error:
+            return picture.decode(stored, picture.Colours(channels, colours.background))
+        except picture.Fault as error:
             raise errors.BadInput(f"{self.examples.place} {position}: {error}") from error

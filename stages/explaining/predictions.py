@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from stages.inputs import tfrecord
+from stages.inputs import names, tfrecord
 from stages.running import errors
 
 BATCH = 500  # images, or fewer if they are large
@@ -23,6 +23,7 @@ class Predictions(NamedTuple):
     probabilities: np.ndarray  # [N, K]
     labels: np.ndarray  # int [N], the actual classes
     positions: np.ndarray  # int [N], in the published split
+    paths: np.ndarray | None = None  # str [N], of own pictures
 
     @property
     def predicted(self) -> np.ndarray:
@@ -36,24 +37,35 @@ class Predictions(NamedTuple):
 
     def take(self, rows: np.ndarray) -> "Predictions":
         """Return the predictions for some of the images, rows int [n]."""
-        return Predictions(*(column[rows] for column in self))
+        paths = None if self.paths is None else self.paths[rows]
+        return Predictions(self.probabilities[rows], self.labels[rows], self.positions[rows], paths)
+
+    @property
+    def confused(self) -> dict[tuple[int, int], list[str]]:
+        """The paths of own pictures that are taken for another class, by actual and predicted label."""
+        found: dict[tuple[int, int], list[str]] = {}
+        answers = zip(self.labels.tolist(), self.predicted.tolist(), strict=True)
+        for path, (actual, predicted) in zip([] if self.paths is None else self.paths, answers, strict=False):
+            if actual != predicted:
+                found.setdefault((actual, predicted), []).append(path)
+        return found
 
     def table(self, classes: Sequence[str], decimals: int) -> pd.DataFrame:
-        """List each image's position, actual and predicted class, and that class's rounded probability.
+        """List each image's position, actual and predicted class, its rounded probability, and of own
+        pictures the path.
 
         Args:
             classes: K names.
             decimals: Of the probability.
         """
-        names = np.array(classes)
-        return pd.DataFrame(
-            {
-                "index": self.positions,
-                "actual": names[self.labels],
-                "predicted": names[self.predicted],
-                "probability": self.confidence.round(decimals),
-            }
-        )
+        named = np.array(classes)
+        columns = {
+            "index": self.positions,
+            "actual": named[self.labels],
+            "predicted": named[self.predicted],
+            "probability": self.confidence.round(decimals),
+        }
+        return pd.DataFrame(columns if self.paths is None else {**columns, "path": self.paths})
 
 
 def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:
@@ -71,7 +83,10 @@ def predict(classifier: keras.Model, split: tfrecord.Split) -> Predictions:
         Predictions(step(images).numpy(), labels.numpy(), positions.numpy())
         for images, labels, positions in split.batches(split.batch_size(BATCH))
     ]
-    whole = Predictions(*(np.concatenate(column) for column in zip(*batches, strict=True)))
+    probabilities, labels, positions, _ = zip(*batches, strict=True)
+    places = np.concatenate(positions)
+    paths = names.read(split.folder, places)
+    whole = Predictions(np.concatenate(probabilities), np.concatenate(labels), places, paths)
     count, different = len(whole.positions), len(np.unique(whole.positions))
     if not count == different == split.manifest.count:
         raise errors.BadInput(

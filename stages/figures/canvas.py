@@ -3,7 +3,7 @@
 import itertools
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from stages.figures import fonts
 from stages.running import ellipsis
 
+LINE = 18  # characters of a file's name
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 
 
@@ -52,6 +53,12 @@ def names(classes: Sequence[str], length: int) -> list[str]:
 def plain(text: str) -> str:
     """Return text that matplotlib draws literally, dollar signs included."""
     return _without_formulas(_spelt_out(text, fonts.drawable(text)))
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path as a picture shows it, in two lines if it is long."""
+    name = plain(ellipsis.cut(PurePosixPath(path).name, 2 * LINE))
+    return name if len(name) <= LINE else f"{name[:LINE]}\n{name[LINE:]}"
 
 
 def _spelt_out(text: str, known: set[str]) -> str:

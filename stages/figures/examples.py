@@ -14,6 +14,7 @@ def figure(
     predicted: Sequence[int],
     probability: Sequence[float],
     classes: Sequence[str],
+    paths: np.ndarray | None = None,
 ) -> Figure:
     """Draw a grid of images with the model's answers: green for right answers, red for wrong ones.
 
@@ -23,6 +24,7 @@ def figure(
         predicted: n labels.
         probability: n probabilities of the predicted class.
         classes: K names.
+        paths: str [n], whose last part is drawn below each image; None for images without names.
     """
     shorter, longer = canvas.names(classes, 16), canvas.names(classes, 18)
     rows = -(-len(images) // 6)
@@ -36,6 +38,8 @@ def figure(
         said = f"{shorter[guess]}\n{share:.0%}" if right else f"{shorter[guess]} {share:.0%}"
         title = said if right else f"{said}\nis {longer[truth]}"
         axis.set_title(title, fontsize=9, color=canvas.RIGHT if right else canvas.WRONG)
+    for axis, path in zip(drawn.axes, [] if paths is None else paths, strict=False):
+        axis.set_xlabel(canvas.file_name(path), fontsize=6)
     for axis in list(drawn.axes)[len(images) :]:
         axis.set_axis_off()
     return drawn

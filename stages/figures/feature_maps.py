@@ -20,6 +20,7 @@ def figure(
     layers: Sequence[tuple[str, np.ndarray]],
     probabilities: np.ndarray,
     classes: Sequence[str],
+    paths: np.ndarray | None = None,
 ) -> Figure:
     """Draw a row per image: the image, the output of each layer, and the likeliest classes.
 
@@ -32,6 +33,7 @@ def figure(
             [n, rows, units] as rows.
         probabilities: float [n, K].
         classes: K names.
+        paths: str [n], whose last part is drawn below each image; None for images without names.
     """
     columns = len(layers) + 2
     drawn = Figure(figsize=(CELL * (columns + 1), CELL * len(images) + 1.3), layout="constrained")
@@ -42,6 +44,8 @@ def figure(
     for row, (image, label) in enumerate(zip(images, actual, strict=True)):
         canvas.show(axes[row, 0], image)
         axes[row, 0].set_ylabel(beside[label], fontsize=9)
+        if paths is not None:
+            axes[row, 0].set_xlabel(canvas.file_name(paths[row]), fontsize=6)
         _draw_probabilities(axes[row, -1], probabilities[row], label, within)
     for column, (title, values) in enumerate(layers, start=1):
         axes[0, column].set_title("\n".join(map(canvas.plain, title.split("\n"))), fontsize=8)

@@ -6,17 +6,18 @@ A split's folder holds
     labels.npy     int64 [N], in 0..K-1 in the order of the classes
     positions.npy  int64 [N], each image's place in its published split
     manifest.json  see `Manifest`
+    names.json     of own pictures; see `names`
 """
 
 import io
 import math
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from stages.inputs import manifest
+from stages.inputs import manifest, names
 from stages.running import errors, outputs, paramfile
 
 # The exceptions that NumPy raises for files that are not arrays.
@@ -32,7 +33,12 @@ class Manifest(paramfile.Section):
 
 
 def write(
-    folder: Path, manifest: Manifest, images: Iterable[np.ndarray], labels: np.ndarray, positions: np.ndarray
+    folder: Path,
+    manifest: Manifest,
+    images: Iterable[np.ndarray],
+    labels: np.ndarray,
+    positions: np.ndarray,
+    paths: Sequence[str] | None = None,
 ) -> None:
     """Write one split to a new folder, image by image.
 
@@ -42,11 +48,14 @@ def write(
         images: uint8 [H, W, C] each.
         labels: int64 [N].
         positions: int64 [N].
+        paths: The N paths of own pictures; None for published images.
 
     Raises:
         OSError: the disk is full.
     """
     folder.mkdir()
+    if paths is not None:
+        names.write(folder, positions, paths)
     _save(folder / "labels.npy", labels)
     _save(folder / "positions.npy", positions)
     shape = (manifest.count, *manifest.image_shape)

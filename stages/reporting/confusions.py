@@ -1,6 +1,6 @@
 """Which classes are taken for which, in words and as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,11 @@ from stages.reporting import markdown
 SHARE_DECIMALS = 4
 SHOWN_DECIMALS = 1  # of a percentage
 MOST = 10  # pairs
+FILES = 3  # of a pair, by name
 HEADERS = ["actual", "taken for", "images", "of the class", "share", "the other way round"]
+
+
+Files = Mapping[tuple[int, int], Sequence[str]]
 
 
 class Pair(NamedTuple):
@@ -53,12 +57,13 @@ def table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["actual", "predicted", "images", "share"])
 
 
-def text(counts: np.ndarray, classes: Sequence[str]) -> str:
+def text(counts: np.ndarray, classes: Sequence[str], files: Files | None = None) -> str:
     """The ten commonest confusions as sentences and as a table.
 
     Args:
         counts: As `pairs` takes them.
         classes: K names.
+        files: Of own pictures, their paths by actual and predicted label; None for published images.
     """
     found, total = pairs(counts), int(counts.sum())
     if not found:
@@ -71,7 +76,8 @@ def text(counts: np.ndarray, classes: Sequence[str]) -> str:
         size, back = counts[actual].sum(), counts[predicted, actual]
         share = markdown.percent(images / size, SHOWN_DECIMALS)
         times = "once" if images == 1 else f"{images:,} times"
-        items.append(f"- {names[0]} is taken for {names[1]} {times} of {size:,} ({share})")
+        named = _named((files or {}).get((actual, predicted), []))
+        items.append(f"- {names[0]} is taken for {names[1]} {times} of {size:,} ({share}){named}")
         rows.append([*names, f"{images:,}", f"{size:,}", share, f"{back:,}"])
     return "\n\n".join(
         [
@@ -82,3 +88,8 @@ def text(counts: np.ndarray, classes: Sequence[str]) -> str:
             markdown.cut(HEADERS, rows, words=2) + "\n",
         ]
     )
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - FILES:,} more" if len(paths) > FILES else ""
+    return f": {', '.join(map(markdown.name, paths[:FILES]))}{more}" if paths else ""

@@ -14,13 +14,14 @@ METRICS, PREDICTIONS = "reports/metrics.json", "reports/predictions.csv"
 DATA = "reports/data.json"
 HISTORY, ENVIRONMENT = "reports/history.csv", "reports/environment.json"
 COLUMNS = ["index", "actual", "predicted", "probability"]
+PATH = "path"  # a last column, of own pictures
 
 
 class Results(NamedTuple):
     """The results of one revision; None for a file that it does not have."""
 
     metrics: dict
-    predictions: pd.DataFrame | None  # index int64, actual and predicted str, probability float64
+    predictions: pd.DataFrame | None  # index int64, the texts as they are, probability float64
     history: pd.DataFrame | None
     environment: dict | None
     classes: list[str]  # in the order of the labels, if reports/data.json gives it
@@ -98,7 +99,7 @@ def _predictions(content: bytes | None, where: str) -> pd.DataFrame | None:
     if content is None:
         return None
     table = _csv(content, where)
-    if list(table) != COLUMNS:
+    if list(table) not in (COLUMNS, [*COLUMNS, PATH]):
         raise errors.BadInput(f"{where}: expected the columns {COLUMNS}, received {list(table)}")
     if table.empty:
         raise errors.BadInput(f"{where}: expected a row for each test image, received none")

@@ -288,10 +288,16 @@ def _shared(base: results.Results, head: results.Results) -> pd.DataFrame | None
     """Return bool columns base_right and head_right for the test images of both; None without predictions."""
     if base.predictions is None or head.predictions is None:
         return None
-    both = base.predictions.merge(head.predictions, on=["index", "actual"], suffixes=("_base", "_head"))
+    key = [_key(base.predictions, head.predictions), "actual"]
+    both = base.predictions.merge(head.predictions, on=key, suffixes=("_base", "_head"))
     return pd.DataFrame(
         {f"{which}_right": both["actual"] == both[f"predicted_{which}"] for which in ("base", "head")}
     )
+
+
+def _key(base: pd.DataFrame, head: pd.DataFrame) -> str:
+    """Return the column that tells images apart: added pictures move others' positions, not paths."""
+    return results.PATH if results.PATH in base and results.PATH in head else "index"
 
 
 def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:
@@ -303,7 +309,7 @@ def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:
 
 def _recall(base: pd.DataFrame, head: pd.DataFrame, name: str, paired: bool) -> comparison.Difference:
     of_base, of_head = (
-        table[table["actual"] == name].sort_values("index")["predicted"].eq(name).to_numpy()
+        table[table["actual"] == name].sort_values(_key(base, head))["predicted"].eq(name).to_numpy()
         for table in (base, head)
     )
     if paired:

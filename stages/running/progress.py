@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Self
+from collections.abc import Iterable, Iterator
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
@@ -67,3 +68,13 @@ def bar(total: float, label: str, unit: str, divisor: int = 1000) -> Bar:
             total=total, desc=label, unit=unit, unit_scale=True, unit_divisor=divisor, dynamic_ncols=True
         )
     return LogLines(total, label, f" {unit}" if divisor == 1000 else unit, divisor)
+
+
+Item = TypeVar("Item")
+
+
+def counted(items: Iterable[Item], bar: Bar) -> Iterator[Item]:
+    """Yield items, and advance a bar by one for each."""
+    for item in items:
+        yield item
+        bar.update(1)

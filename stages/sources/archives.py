@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.running import errors
 
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
 
 _ARCHIVE_SUFFIXES = {".tar", ".tgz", ".tbz2", ".txz", ".zip"}
 
@@ -33,7 +33,7 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
             if name.endswith(".gz"):
                 name, content = name.removesuffix(".gz"), gzip.decompress(content)
             yield name, content
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise errors.BadInput(f"{path} is corrupt or truncated: {error}") from error
     except OSError as error:
         if error.errno is not None:  # an error of the system; that of a damaged bzip2 stream has no errno

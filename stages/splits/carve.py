@@ -1,33 +1,68 @@
 """Carve the train, validation and test splits out of the published ones."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from stages.running import errors
+from stages.splits import by_content, joined
 
-Published = dict[str, tuple[Any, np.ndarray]]  # images and labels of each published split
+
+class Published(NamedTuple):
+    """The images of one published split."""
+
+    images: Any  # uint8 [N, H, W, C], or a sequence of N pictures with a method `decode`
+    labels: np.ndarray  # int64 [N]
+    keys: list[str] | None = None  # of own pictures: those with the same key must stay together
 
 
 class Split(NamedTuple):
     """Some images of one published split."""
 
-    images: Any  # indexed with positions: uint8 [N, H, W, C], or N arrays of any H and W
+    images: Any  # see `Published`
     labels: np.ndarray  # int64, of the whole published split
     positions: np.ndarray  # int64, the chosen images in their order
+    keys: list[str] | None = None
+
+    @property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What is known of each own picture that was chosen, by name, [n] each; nothing of other images."""
+        whole = getattr(self.images, "facts", {})
+        return {name: values[self.positions] for name, values in whole.items()}
+
+    @property
+    def chosen_keys(self) -> list[str]:
+        """The keys of the chosen pictures."""
+        return [self.keys[position] for position in self.positions.tolist()] if self.keys else []
+
+    @property
+    def names(self) -> list[Any]:
+        """The paths of the chosen pictures, or the positions of published images."""
+        return self.facts.get("path", self.positions).tolist()
+
+
+Enough = Callable[[str, str, int], float]  # from split, class name and number of images
 
 
 class Fractions(NamedTuple):
     """The shares into which the published training images are divided."""
 
-    val: float  # share of each class, for validation
+    val: float | None  # share of each class, for validation; None takes the published validation split
     test: float | None  # share of each class, for testing; None takes the published test split
     limit_per_class: int | None  # maximum per class: train + val together, and test; None keeps all
 
 
-def split(published: Published, ids: list[int], fractions: Fractions, seed: int) -> dict[str, Split]:
-    """Shuffle the published training images and carve the validation split from each class.
+def split(
+    published: dict[str, Published], ids: list[int], fractions: Fractions, seed: int
+) -> dict[str, Split]:
+    """Shuffle the published training images and carve the validation split, and perhaps a test split, from
+    them.
+
+    Published images are carved class by class, at random. Own pictures, which have keys, are carved by their
+    content, so that adding pictures moves none of those that were there. A published validation split that
+    is not taken as such is joined to the training images first.
 
     Args:
         published: The published splits, "train" among them.
@@ -36,37 +71,76 @@ def split(published: Published, ids: list[int], fractions: Fractions, seed: int)
         seed: The seed of the shuffling.
 
     Raises:
-        errors.BadInput: there is no train split, the required test split is missing, or images have no
-            labels.
+        errors.BadInput: there is no train split, a split that is to be taken as published is missing, or
+            images have no labels.
     """
+    whole = training(published, fractions)
+    carve = _by_content if whole.keys is not None else _at_random
+    train, val, test = carve(whole, ids, fractions, seed)
+    images, labels, keys = whole
+    splits = {"train": Split(images, labels, train, keys), "val": Split(images, labels, val, keys)}
+    if fractions.val is None:
+        splits["val"] = _as_published(published, "val", ids, fractions, "val_fraction")
+    splits["test"] = Split(images, labels, np.sort(test), keys)
+    if fractions.test is None:
+        splits["test"] = _as_published(published, "test", ids, fractions, "test_fraction")
+    return splits
+
+
+def training(published: dict[str, Published], fractions: Fractions) -> Published:
+    """Return the images from which splits are carved."""
     if "train" not in published:
         raise errors.BadInput(f"expected a published train split, found only {', '.join(published)}")
+    parts = [published["train"]]
+    if fractions.val is not None and "val" in published:
+        parts.append(published["val"])
+    for part in parts:
+        _require_labels(part.labels, "train", "label them, or leave them out of the dataset")
+    images, labels, keys = zip(*parts, strict=True)
+    together = None if None in keys else [key for part in keys for key in part]
+    return Published(joined.join(images), np.concatenate(labels), together)
+
+
+Carved = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions of the train, validation and test split
+
+
+def _at_random(whole: Published, ids: list[int], fractions: Fractions, seed: int) -> Carved:
+    """Carve each class by a random permutation of its images."""
     generator = np.random.default_rng(seed)
-    images, labels = published["train"]
-    _require_labels(labels, "train", "label them, or leave them out of the dataset")
     train, val, test = [], [], []
     for i in ids:
-        of_class = generator.permutation(np.flatnonzero(labels == i))[: fractions.limit_per_class]
+        of_class = generator.permutation(np.flatnonzero(whole.labels == i))[: fractions.limit_per_class]
         tested = round(len(of_class) * (fractions.test or 0))
-        validated = tested + round((len(of_class) - tested) * fractions.val)
+        validated = tested + round((len(of_class) - tested) * (fractions.val or 0))
         test.append(of_class[:tested])
         val.append(of_class[tested:validated])
         train.append(of_class[validated:])
-    splits = {
-        "train": Split(images, labels, generator.permutation(np.concatenate(train))),
-        "val": Split(images, labels, generator.permutation(np.concatenate(val))),
-    }
-    if fractions.test is None:
-        if "test" not in published:
-            raise errors.BadInput(
-                f"expected a published test split, found only {', '.join(published)};"
-                " set subset.test_fraction to carve one from the training split"
-            )
-        images, labels = published["test"]
-        _require_labels(labels, "test", "set subset.test_fraction to carve one from the training split")
-        test = [np.flatnonzero(labels == i)[: fractions.limit_per_class] for i in ids]
-    splits["test"] = Split(images, labels, np.sort(np.concatenate(test)))
-    return splits
+    shuffled = [generator.permutation(np.concatenate(part)) for part in (train, val)]
+    return shuffled[0], shuffled[1], np.concatenate(test)
+
+
+def _by_content(whole: Published, ids: list[int], fractions: Fractions, seed: int) -> Carved:
+    """Carve by the hash of what must stay together, and shuffle by the hash of the pixels."""
+    order = by_content.order(whole.images.facts["pixels"].tolist(), seed)
+    kept = np.concatenate([order[whole.labels[order] == i][: fractions.limit_per_class] for i in ids])
+    chosen = order[np.isin(order, kept)]
+    split = by_content.shares(whole.keys or [], fractions.test or 0.0, fractions.val or 0.0, seed)[chosen]
+    return chosen[split == "train"], chosen[split == "val"], chosen[split == "test"]
+
+
+def _as_published(
+    published: dict[str, Published], split: str, ids: list[int], fractions: Fractions, parameter: str
+) -> Split:
+    """Take the images of a published split, in its order."""
+    remedy = f"set subset.{parameter} to carve one from the training split"
+    if split not in published:
+        raise errors.BadInput(
+            f"expected a published {split} split, found only {', '.join(published)}; {remedy}"
+        )
+    whole = published[split]
+    _require_labels(whole.labels, split, remedy)
+    chosen = [np.flatnonzero(whole.labels == i)[: fractions.limit_per_class] for i in ids]
+    return Split(whole.images, whole.labels, np.sort(np.concatenate(chosen)), whole.keys)
 
 
 def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
@@ -79,52 +153,73 @@ def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
         )
 
 
-def unused(published: Published, test_fraction: float | None) -> dict[str, int]:
+def unused(published: dict[str, Published], test_fraction: float | None) -> dict[str, int]:
     """Count the labelled images of each published split that is not used."""
-    used = {"train"} | ({"test"} if test_fraction is None else set())
-    counts = {split: int(np.sum(labels >= 0)) for split, (_, labels) in published.items()}
+    used = {"train", "val"} | ({"test"} if test_fraction is None else set())
+    counts = {split: int(np.sum(whole.labels >= 0)) for split, whole in published.items()}
     return {split: count for split, count in counts.items() if split not in used and count}
 
 
-def count(split: Split, ids: list[int], chosen: list[str]) -> dict[str, int]:
+def count(split: Split, ids: dict[str, int]) -> dict[str, int]:
     """Count a split's images by class name."""
     kept = split.labels[split.positions]
-    return {name: int(np.sum(kept == i)) for name, i in zip(chosen, ids, strict=True)}
+    return {name: int(np.sum(kept == i)) for name, i in ids.items()}
 
 
-def require_images(counts: dict[str, dict[str, int]], fractions: Fractions) -> None:
+def require_images(counts: dict[str, dict[str, int]], fractions: Fractions, enough: Enough) -> None:
     """Check that each class has images in every split.
 
     Args:
         counts: Images by split and class name.
         fractions: The shares with which the splits were carved, for the error message.
+        enough: See `enough`.
 
     Raises:
         errors.BadInput: a class has no image in a split that must have some.
     """
     for split, of_class in counts.items():
         for name, count in of_class.items():
-            if count == 0 and (split != "val" or fractions.val > 0):
+            if count == 0 and (split != "val" or fractions.val != 0):
                 found = f"expected images of class {name!r} in the {split} split, found none"
-                raise errors.BadInput(found + _why(counts, name, fractions))
+                raise errors.BadInput(found + _why(counts, name, fractions, enough))
 
 
-def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions) -> str:
+def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions, enough: Enough) -> str:
     """Explain by numbers why a class has no image in a split, if a fraction is the reason."""
-    left = sum(counts[split][name] for split in ("train", "val"))
-    carved = [("val", fractions.val, left)]
+    carved = []
+    if fractions.val is not None:
+        carved.append(("val", fractions.val, sum(counts[split][name] for split in ("train", "val"))))
     if fractions.test is not None:
+        left = counts["train"][name] + (counts["val"][name] if carved else 0)
         carved.insert(0, ("test", fractions.test, left + counts["test"][name]))
     for split, fraction, images in carved:
         if counts[split][name] == 0 and fraction and images > 1:
-            # The smallest fraction that rounds to one image, with the digits that it takes.
-            enough = next(
-                value for digits in range(1, 9) if round(images * (value := _up(0.5 / images, digits))) == 1
-            )
-            return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {enough} is one"
-    if carved[0][2] == 1:
+            value = enough(split, name, images)
+            return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {value} is one"
+    if carved and carved[0][2] == 1:
         return ": it has only one image"
     return ""
+
+
+def enough(whole: Published, ids: dict[str, int], test: float, seed: int) -> Enough:
+    """Return a function that gives the smallest fraction with which a split gets an image of a class.
+
+    Args:
+        whole: The images from which splits are carved.
+        ids: The labels of the chosen classes by name.
+        test: The share for testing.
+        seed: The seed of the shuffling.
+    """
+
+    def smallest(split: str, name: str, images: int) -> float:
+        if whole.keys is None:
+            # The smallest fraction that rounds to one image, with the digits that it takes.
+            values = (_up(0.5 / images, digits) for digits in range(1, 9))
+            return next(value for value in values if round(images * value) == 1)
+        of_class = [whole.keys[position] for position in np.flatnonzero(whole.labels == ids[name])]
+        return by_content.smallest_fraction(of_class, seed, test if split == "val" else 0.0)
+
+    return smallest
 
 
 def _up(value: float, digits: int) -> float:

@@ -1,0 +1,78 @@
+"""The page about the data: how many images there are, how large, and the odd ones among them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stages.figures import canvas
+from stages.running import ellipsis
+
+COLOURS = {"train": "#1f77b4", "val": "#ff7f0e", "test": "#2ca02c"}
+SIDE = 96  # pixels of a picture
+LABEL = 26  # pixels of height for a name
+CELL = 1.45  # inches of a row of pictures
+CLASSES = 40  # bars; of more classes, the smallest are drawn
+
+
+def figure(
+    counts: Mapping[str, Mapping[str, int]],
+    sizes: tuple[np.ndarray, np.ndarray] | None,
+    rows: Mapping[str, Sequence[tuple[np.ndarray, str]]],
+) -> Figure:
+    """Draw the counts by class and split, the sizes, and rows of pictures with their names.
+
+    Args:
+        counts: Images by split and class.
+        sizes: Widths and heights in pixels, int [N] each, or None.
+        rows: By title, pictures (uint8 [SIDE, SIDE, 3]) and their names; an empty name is not drawn.
+    """
+    classes = sorted(counts["train"], key=lambda name: sum(part[name] for part in counts.values()))[:CLASSES]
+    above, below = max(2.6, 0.28 * len(classes) + 1.2), CELL * len(rows)
+    drawn = Figure(figsize=(10, above + below), layout="constrained")
+    charts = drawn.add_gridspec(2, 1 if sizes is None else 2, height_ratios=[above, below])
+    _draw_counts(drawn.add_subplot(charts[0, 0]), counts, classes)
+    if sizes is not None:
+        _draw_sizes(drawn.add_subplot(charts[0, 1]), *sizes)
+    if rows:
+        _draw_rows(drawn.add_subplot(charts[1, :]), rows)
+    return drawn
+
+
+def _draw_counts(axes: Axes, counts: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> None:
+    lefts = np.zeros(len(classes))
+    for split, of_class in counts.items():
+        values = np.array([of_class[name] for name in classes])
+        axes.barh(range(len(classes)), values, left=lefts, color=COLOURS[split], label=split)
+        lefts += values
+    left_out = len(counts["train"]) - len(classes)
+    axes.set_title("Images by class" + (f", without the {left_out} largest" if left_out else ""))
+    axes.set_yticks(range(len(classes)), canvas.names(classes, 24))
+    axes.margins(x=0.02)
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _draw_sizes(axes: Axes, widths: np.ndarray, heights: np.ndarray) -> None:
+    axes.scatter(widths, heights, s=8, alpha=0.3, color=COLOURS["train"], linewidths=0)
+    axes.set(title="Size of the pictures, in pixels", xlabel="width", ylabel="height")
+    axes.set(xscale="log", yscale="log")
+    axes.grid(alpha=0.3)
+
+
+def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> None:
+    """Draw all pictures as one: axes for each of them would take seconds."""
+    columns = max(map(len, rows.values()))
+    step = SIDE + LABEL
+    whole = np.full((step * len(rows), step * columns, 3), 255, np.uint8)
+    for line, pictures in enumerate(rows.values()):
+        for column, (image, name) in enumerate(pictures):
+            top, left = step * line, step * column + LABEL // 2
+            whole[top : top + SIDE, left : left + SIDE] = image
+            shown = canvas.file_name(name)
+            axes.text(left + SIDE / 2, top + SIDE + 2, shown, fontsize=6, ha="center", va="top")
+    canvas.show(axes, whole)
+    titles = [canvas.plain(ellipsis.cut(title, 16)) for title in rows]
+    axes.set_yticks([step * line + SIDE / 2 for line in range(len(rows))], titles, rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.set_frame_on(False)

@@ -1,0 +1,46 @@
+"""The names of a split's images: the paths of own pictures, by position; published images have none."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stages.running import errors, outputs
+
+FILE = "names.json"
+
+
+def write(folder: Path, positions: np.ndarray, paths: Sequence[str]) -> None:
+    """Write the paths of N pictures into the folder of their split.
+
+    Args:
+        folder: The folder.
+        positions: int [N].
+        paths: N paths, below the place of the pictures.
+    """
+    named = {str(position): path for position, path in zip(positions.tolist(), paths, strict=True)}
+    outputs.write_json(folder / FILE, named)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the names from one folder of a split to another, if it has any."""
+    if (source / FILE).is_file():
+        shutil.copyfile(source / FILE, target / FILE)
+
+
+def read(folder: Path, positions: np.ndarray) -> np.ndarray | None:
+    """Read the paths of pictures at some positions, int [n], as str [n]; None if the images have no names.
+
+    Raises:
+        errors.BadInput: a picture has no name.
+    """
+    if not (folder / FILE).is_file():
+        return None
+    named = outputs.read_json(folder / FILE)
+    try:
+        return np.array([named[str(position)] for position in positions.tolist()], object)
+    except KeyError as error:
+        raise errors.BadInput(
+            f"{folder / FILE}: expected a name for picture {error}, found none; rerun the records stage"
+        ) from error

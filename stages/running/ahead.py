@@ -1,0 +1,35 @@
+"""Work on several items at a time in threads, and give the results in order."""
+
+import collections
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def workers() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the result for each item, in their order.
+
+    A thread per core works ahead, a few items at most, so that memory stays bounded. An error is raised
+    where its result would be, and ends the work.
+    """
+    count = workers()
+    with ThreadPoolExecutor(count) as pool:
+        begun: collections.deque[Future[Result]] = collections.deque()
+        try:
+            for item in items:
+                begun.append(pool.submit(function, item))
+                if len(begun) > 4 * count:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
