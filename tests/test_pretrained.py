@@ -5,8 +5,9 @@ import hashlib
 import h5py
 import pytest
 
+from stages.backbones import pretrained
 from stages.running import errors
-from stages.sources import origin, pretrained
+from stages.sources import origin
 
 CONTENT = b"weights" * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()

@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 import pydantic
 
+from stages.backbones import pretrained
 from stages.running import errors, paramfile
-from stages.sources import pretrained
 
 NORMALIZE = "none"  # required value of records.normalize: the network scales pixels as its backbone expects
 
