@@ -1,7 +1,9 @@
 """Package clients, played by shell scripts: fetching, failing, absent and stalled."""
 
+import importlib.util
 import os
 import select
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from stages.sources import packages
 
 NPM = packages.Package("npm", "some-images@1.0.0", 1000)
 DEBIAN = packages.Package("debian", "some-images", 1000)
+PYPI = packages.Package("pypi", "some-images==1.0.0", 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +32,25 @@ def refusal(package, folder):
     return str(caught.value)
 
 
+@pytest.fixture
+def install(install, tmp_path, monkeypatch):
+    """Put a program first on the PATH; Python, whose pip is asked, is found by sys.executable instead."""
+
+    def put(program, script):
+        install(program, script)
+        if program == "python":
+            monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("package", "program", "archive"),
-    [(NPM, "npm", "some-images-1.0.0.tgz"), (DEBIAN, "apt-get", "some-images_1.0_all.deb")],
+    [
+        (NPM, "npm", "some-images-1.0.0.tgz"),
+        (DEBIAN, "apt-get", "some-images_1.0_all.deb"),
+        (PYPI, "python", "some_images-1.0.0-py3-none-any.whl"),
+    ],
 )
 def test_the_archive_a_client_leaves_in_the_folder_is_returned(install, folder, package, program, archive):
     install(program, f"echo fetched > {archive}; echo {archive}")
@@ -41,13 +60,14 @@ def test_the_archive_a_client_leaves_in_the_folder_is_returned(install, folder, 
 
 
 @pytest.mark.parametrize(
-    ("package", "program", "verb"), [(NPM, "npm", "pack"), (DEBIAN, "apt-get", "download")]
+    ("package", "program", "verb"),
+    [(NPM, "npm", "pack"), (DEBIAN, "apt-get", "download"), (PYPI, "python", "-P -m pip download")],
 )
 def test_the_client_is_asked_for_the_package_once(install, folder, tmp_path, package, program, verb):
-    install(program, f'echo "$@" >> {tmp_path}/asked; touch a.tgz a.deb')
+    install(program, f'echo "$@" >> {tmp_path}/asked; touch a.tgz a.deb a.whl')
     packages.fetch(package, folder)
     (asked,) = (tmp_path / "asked").read_text().splitlines()
-    assert asked.split()[0] == verb
+    assert asked.startswith(f"{verb} ")
     assert asked.split()[-1] == package.name
 
 
@@ -85,7 +105,13 @@ def test_a_client_that_leaves_no_archive_has_failed(install, folder):
 
 
 @pytest.mark.parametrize(
-    ("package", "program", "mark"), [(NPM, "npm", "npm error"), (DEBIAN, "apt-get", "E:")]
+    ("package", "program", "mark"),
+    [
+        (NPM, "npm", "npm error"),
+        (DEBIAN, "apt-get", "E:"),
+        (PYPI, "python", "ERROR:"),
+        (PYPI, "python", "WARNING: Retrying"),
+    ],
 )
 def test_of_all_a_client_says_its_errors_are_quoted(install, folder, package, program, mark):
     install(program, f"echo a notice; echo '{mark} no such host'; echo '{mark} try again'; exit 1")
@@ -102,6 +128,19 @@ def test_only_the_beginning_of_a_long_complaint_is_quoted(install, folder):
 def test_a_missing_client_is_named(tmp_path, folder, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert refusal(NPM, folder) == "npm package some-images@1.0.0: the program npm is not installed"
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(folder, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    said = refusal(PYPI, folder)
+    assert said.startswith(f"pypi package some-images==1.0.0: {sys.executable} has no pip; install it with")
+
+
+def test_what_pip_is_receiving_is_seen_to_grow(install, folder, monkeypatch):
+    monkeypatch.setattr(packages, "STALL_SECONDS", 0.5)
+    growing = "for i in 1 2 3 4 5 6 7 8; do head -c 99 /dev/zero >> $TMPDIR/part; sleep 0.1; done"
+    install("python", f"{growing}; touch a.whl")
+    assert packages.fetch(PYPI, folder) == folder / "a.whl"
 
 
 def test_a_stalled_client_is_ended_with_its_children(install, folder, tmp_path, monkeypatch):
