@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
+from stages.backbones import keras_applications
 from stages.classifier import architecture, assembly, saving, stock_layers
 from stages.inputs import manifest
 from stages.layers import processor
@@ -66,7 +67,7 @@ def refusal(**weights):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", transfer.BACKBONES)
+@pytest.mark.parametrize("name", keras_applications.BACKBONES)
 def test_a_backbone_receives_what_its_own_preprocessing_makes(name):
     module = {
         "EfficientNetV2B0": keras.applications.efficientnet_v2,
@@ -84,7 +85,7 @@ def test_a_backbone_receives_what_its_own_preprocessing_makes(name):
     np.testing.assert_allclose(scale(images(3, SIZE)), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", transfer.BACKBONES)
+@pytest.mark.parametrize("name", keras_applications.BACKBONES)
 def test_the_published_weights_are_those_of_keras(monkeypatch, name):
     class Asked(Exception):
         pass
@@ -95,8 +96,9 @@ def test_the_published_weights_are_those_of_keras(monkeypatch, name):
     monkeypatch.setattr(file_utils, "get_file", ask)
     with pytest.raises(Asked) as asked:
         transfer.BACKBONES[name].create(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
-    row = transfer.BACKBONES[name]
-    assert asked.value.args == (transfer.PUBLISHED + row.weights, row.md5)
+    weights = keras_applications.BACKBONES[name].weights
+    assert isinstance(weights, keras_applications.Weights)
+    assert asked.value.args == (keras_applications.PUBLISHED + weights.file, weights.md5)
 
 
 @pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
@@ -199,9 +201,10 @@ def test_a_trained_model_is_saved_and_loaded_reproducibly(weights, tmp_path):
 
 def test_the_published_weights_are_fetched_and_loaded(backbone, server, monkeypatch, tmp_path):
     backbone.save(tmp_path / "whole.h5")
-    row = transfer.BACKBONES["MobileNetV3Small"]._replace(weights="small.h5", md5=None)
+    weights = keras_applications.Weights("small.h5", md5=None)
+    row = transfer.BACKBONES["MobileNetV3Small"]._replace(weights=weights)
     server.files["small.h5"] = (tmp_path / "whole.h5").read_bytes()
-    monkeypatch.setattr(transfer, "PUBLISHED", server.url(""))
+    monkeypatch.setattr(keras_applications, "PUBLISHED", server.url(""))
     monkeypatch.setitem(transfer.BACKBONES, "MobileNetV3Small", row)
     found = build(weights="imagenet").get_layer("backbone").get_weights()
     for mine, theirs in zip(found, backbone.get_weights(), strict=True):
@@ -209,7 +212,7 @@ def test_the_published_weights_are_fetched_and_loaded(backbone, server, monkeypa
 
 
 def test_unreachable_published_weights_are_named_with_a_way_out(server, monkeypatch):
-    monkeypatch.setattr(transfer, "PUBLISHED", server.url(""))
+    monkeypatch.setattr(keras_applications, "PUBLISHED", server.url(""))
     message = refusal(weights="imagenet")
     assert message.startswith("could not fetch the weights of MobileNetV3Small: http://127.0.0.1")
     assert "no_top_v2.h5: the server answered 404" in message

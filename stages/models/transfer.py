@@ -1,37 +1,25 @@
-"""Transfer learning: a network of Keras Applications without its top, and a new head for these classes.
+"""Transfer learning: a network trained on ImageNet, without its top, and a new head for these classes.
 
 It is for few images, or for photographs: what the backbone learned on ImageNet is reused. The recipe is
 Keras's (https://keras.io/guides/transfer_learning/): train the head while the layer named "backbone" is
-frozen, then fine-tune the whole network. The backbones are described at https://keras.io/api/applications/.
+frozen, then fine-tune the whole network.
 """
 
-import warnings
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import keras
 import pydantic
 
-from stages.backbones import pretrained
+from stages.backbones import keras_applications, packaged
 from stages.running import errors, paramfile
 
 NORMALIZE = "none"  # required value of records.normalize: the network scales pixels as its backbone expects
 
-PUBLISHED = "https://storage.googleapis.com/tensorflow/keras-applications/"
 SMALLEST = 32  # pixels of height and width that every backbone takes
 
-BGR_MEANS = [103.939, 116.779, 123.68]  # means of ImageNet's pixels, as Keras Applications subtracts them
-
-
-class Backbone(NamedTuple):
-    """An architecture of Keras Applications, and its weights without the top, trained on ImageNet."""
-
-    create: Callable[..., keras.Model]
-    scale: Callable[[keras.KerasTensor], keras.KerasTensor]  # from pixels 0..255, RGB, float32
-    weights: str  # path below PUBLISHED
-    md5: str | None  # from Keras Applications; None if it gives none
+BACKBONES = {**keras_applications.BACKBONES, **packaged.BACKBONES}
 
 
 class Options(paramfile.Section):
@@ -106,7 +94,7 @@ def load(network: keras.Model, path: Path | None, options: Options) -> None:
     Args:
         network: As `build` returns it.
         path: The file that `train.weights` names, with weights of the backbone without its top
-            (.weights.h5, .keras or .h5); None if it names nothing.
+            (.weights.h5, .keras, .h5 or what is published); None if it names nothing.
         options: See `Options`.
 
     Raises:
@@ -125,80 +113,22 @@ def load(network: keras.Model, path: Path | None, options: Options) -> None:
     path = path or _published(options.backbone)
     if not path.is_file():
         raise errors.BadInput(f"train.weights: expected one file of weights, found no file at {path}")
+    weights = BACKBONES[options.backbone].weights
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a hundred warnings come before the one error
-            network.get_layer("backbone").load_weights(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+        weights.load(network.get_layer("backbone"), path)
+    except errors.BadInput as error:
+        *others, last = weights.suffixes
         raise errors.BadInput(
-            f"train.weights: expected weights of {options.backbone} without its top, in a file .weights.h5,"
-            f" .keras or .h5; received {path}, which does not fit: {reason}"
+            f"train.weights: expected weights of {options.backbone} without its top, in a file"
+            f" {', '.join(others)} or {last}; received {error}"
         ) from error
 
 
 def _published(name: str) -> Path:
-    backbone = BACKBONES[name]
     try:
-        return pretrained.fetch(PUBLISHED + backbone.weights, backbone.md5)
+        return BACKBONES[name].weights.fetch()
     except errors.StageError as error:
         raise errors.Unreachable(
             f"could not fetch the weights of {name}: {error};"
             " a copy you have can be used: put it into data/weights and set train.model.weights to file"
         ) from error
-
-
-def _as_they_are(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Return pixels unchanged, for backbones that scale them by themselves."""
-    return pixels
-
-
-def _to_unit_range(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Scale pixels from 0..255 to -1..1."""
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
-
-
-def _to_centered_bgr(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Reverse the channels and subtract their means, without scaling, as Caffe did."""
-    bgr = keras.ops.flip(pixels, axis=-1)
-    return keras.layers.Rescaling(1.0, offset=[-mean for mean in BGR_MEANS], dtype="float32")(bgr)
-
-
-BACKBONES = {
-    "EfficientNetV2B0": Backbone(
-        keras.applications.EfficientNetV2B0,
-        _as_they_are,
-        "efficientnet_v2/efficientnetv2-b0_notop.h5",
-        "893217f2bb855e2983157299931e43ff",
-    ),
-    "MobileNetV2": Backbone(
-        keras.applications.MobileNetV2,
-        _to_unit_range,
-        "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-        None,
-    ),
-    "MobileNetV3Small": Backbone(
-        keras.applications.MobileNetV3Small,
-        _as_they_are,
-        "mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
-        "d3e8ec802a04aa4fc771ee12a9a9b836",
-    ),
-    "ResNet50": Backbone(
-        keras.applications.ResNet50,
-        _to_centered_bgr,
-        "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "4d473c1dd8becc155b73f8504c6f6626",
-    ),
-    "ResNet50V2": Backbone(
-        keras.applications.ResNet50V2,
-        _to_unit_range,
-        "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "fac2f116257151a9d068a22e544a4917",
-    ),
-    "VGG16": Backbone(
-        keras.applications.VGG16,
-        _to_centered_bgr,
-        "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "6d6bbae143d832006294945121d1f1fc",
-    ),
-}
