@@ -1,11 +1,12 @@
 # make repro   run the pipeline          make test   run the tests
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
+# make own     run it on a folder of real pictures, in the copy own/
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report test lint format fresh smoke bench bench-full lock clean
+.PHONY: repro report test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -55,6 +56,9 @@ fresh: .venv/$(REQUIREMENTS)
 
 smoke: .venv/$(REQUIREMENTS)
 	.ci/smoke
+
+own: .venv/$(REQUIREMENTS)
+	.ci/own
 
 bench: .venv/requirements-bench.txt
 	.venv/bin/python -m benchmarks step
