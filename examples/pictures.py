@@ -26,11 +26,9 @@ CLASSES = {  # by the package's name of a kind of emoji
     "clothing": "clothes",
     "food-fruit": "fruit",
     "food-prepared": "meals",
-    "person-role": "people",
+    "sky & weather": "weather",
     "transport-ground": "vehicles",
 }
-TONES = {"": "", "1F3FB": "_light", "1F3FF": "_dark"}  # of skin; the ends of file names
-PEOPLE = 20  # of whom there are pictures
 
 
 def build(folder: Path) -> None:
@@ -68,14 +66,9 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _chosen(listed: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
     """Yield the class, the name and the image of the emoji that are taken."""
-    people = 0
     for emoji in sorted(listed, key=lambda each: each["sort_order"]):
-        label = CLASSES.get(emoji["subcategory"])
-        variations = {"": emoji, **emoji.get("skin_variations", {})}
-        people += label == "people"
-        for tone, end in TONES.items() if label != "people" or people <= PEOPLE else ():
-            if label and tone in variations and variations[tone]["has_img_google"]:
-                yield label, emoji["short_name"] + end, variations[tone]["image"]
+        if emoji["subcategory"] in CLASSES and emoji["has_img_google"]:
+            yield CLASSES[emoji["subcategory"]], emoji["short_name"], emoji["image"]
 
 
 def main() -> None:

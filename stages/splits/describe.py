@@ -78,11 +78,11 @@ def odd(facts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "blurriest": facts["sharpness"],
         "most unusual": -distance,
     }
-    return {
-        kind: np.argsort(values, kind="stable")[:ODD]
-        for kind, values in orders.items()
-        if values.min() < values.max()
-    }
+    found = {}
+    for kind, values in orders.items():
+        first = np.argsort(values, kind="stable")[:ODD]
+        found[kind] = first[values[first] < np.median(values)]
+    return {kind: places for kind, places in found.items() if len(places)}
 
 
 def _from_the_median(values: np.ndarray) -> np.ndarray:
