@@ -6,10 +6,10 @@ from benchmarks.speed import kernels
 
 
 def test_each_part_has_the_time_of_each_way(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(kernels, "CONVOLUTIONS", [(200, 4, 4, 8, 8)])
-    monkeypatch.setattr(kernels, "MATRICES", [(8, 4)])
-    monkeypatch.setattr(kernels, "ACTIVATED", (2, 3, 3, 4))
-    monkeypatch.setattr(kernels, "NORMALIZED", [(2, 3, 3, 4)])
+    small = {"convolutions": [[200, 4, 4, 8, 8]], "matrices": [[8, 4]]}
+    small |= {"activated": [[2, 3, 3, 4]], "normalized": [[2, 3, 3, 4]]}
+    assert small.keys() == kernels.SHAPES.keys()
+    monkeypatch.setattr(kernels, "SHAPES", small)
     monkeypatch.setattr(kernels, "ROUNDS", 1)
     kernels.main(["--precision", "float32", "--output", str(tmp_path / "kernels.json")])
     report = json.loads((tmp_path / "kernels.json").read_text())
