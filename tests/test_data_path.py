@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.speed import child, data_path
+from benchmarks import child, scratch
+from benchmarks.speed import data_path
 from stages import records
 from stages.running import errors, paramfile
 
@@ -55,7 +56,7 @@ def test_a_command_that_fails_is_named_with_what_it_said(tmp_path):
 
 
 def test_a_scratch_repository_is_a_copy_with_other_params(tmp_path):
-    tree = data_path.checkout(tmp_path, Path("configs/digits.yaml")).tree
+    tree = scratch.checkout(child.PROJECT, tmp_path, params=data_path.DIGITS).tree
     for name in ("stages/train.py", ".dvc/config"):
         assert (tree / name).read_bytes() == Path(name).read_bytes()
     assert (tree / "params.yaml").read_bytes() == Path("configs/digits.yaml").read_bytes()
@@ -64,7 +65,7 @@ def test_a_scratch_repository_is_a_copy_with_other_params(tmp_path):
 
 def test_training_in_a_scratch_repository_writes_what_it_took(tmp_path):
     yaml = YAML(typ="safe")
-    copy = data_path.checkout(tmp_path, Path("configs/digits.yaml"))
+    copy = scratch.checkout(child.PROJECT, tmp_path, params=data_path.DIGITS)
     copied, original = (yaml.load(path / "dvc.yaml")["stages"] for path in (copy.tree, Path()))
     assert copied["train"].pop("cmd") == f"{original['train'].pop('cmd')} --timing {copy.timing}"
     assert copied == original

@@ -127,7 +127,7 @@ def test_records_are_written_once_for_all_copies(first):
     with scratch.copy(first.project.path, first.folder) as copy:
         document = runs.params(copy.tree, "digits", {"train.seed": 9})
         YAML(typ="safe").dump(document, copy.tree / "params.yaml")
-        log = copy.dvc("repro", "records")
+        log = copy.dvc("repro", "records").said
     assert "Stage 'records' is cached" in log and "Running stage 'records'" not in log
 
 

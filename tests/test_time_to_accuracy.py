@@ -5,8 +5,7 @@ import os
 import pytest
 from matplotlib.colors import to_hex
 
-from benchmarks import machine, runs
-from benchmarks.speed import child
+from benchmarks import child, machine, runs
 from benchmarks.suites import accuracy, picture
 from stages.figures import canvas
 from stages.running import errors

@@ -6,19 +6,19 @@
 Rates are those of this process; memory and times are those of the stages as `dvc repro` starts them.
 """
 
-import shutil
+import collections
 import statistics
 import sys
 import tempfile
-import time
+import timeit
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 from ruamel.yaml import YAML
 
-from benchmarks import machine, options, scratch
-from benchmarks.speed import child, images, targets
+from benchmarks import child, machine, options, scratch
+from benchmarks.speed import images, targets
 from stages import records
 from stages.inputs import tfrecord
 from stages.running import outputs, paramfile
@@ -31,10 +31,12 @@ FEW_IMAGES = 5_000
 MANY = 10  # times FEW_IMAGES
 READING_BATCH = 250
 REPEATS = 5  # of what takes a second or so; the median counts
+STAGES = {  # that see every image: what they read and write
+    "records": ["subset", "records", "training_images.png"],
+    "train": ["records/train", "records/val", "model", "history.csv"],
+}
 
-DVC = [sys.executable, "-m", "dvc"]
-
-yaml = YAML()
+yaml = YAML(typ="safe")
 
 
 def main(words: Sequence[str]) -> None:
@@ -49,9 +51,7 @@ def main(words: Sequence[str]) -> None:
         print(f"measuring {part}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             measured += [each.as_json() for each in PARTS[part](Path(folder))]
-    described = machine.describe()
-    outputs.write_json(chosen.output, {"machine": described, "targets": measured})
-    print(f"{machine.line(described)}\n\n{targets.render(measured)}")
+    machine.publish(chosen.output, targets.render(measured), {"targets": measured})
 
 
 def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
@@ -59,44 +59,35 @@ def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
     batches: medians. The stage's figure and the fit of the normalization are part of it."""
     images.write(folder / "subset", count)
     params = paramfile.read(records.Params, "records", DEFAULT)
-    seconds = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        records.records(params, folder / "subset", folder / "records", folder / "figure.png")
-        seconds.append(time.perf_counter() - began)
-    built = count * params.views / statistics.median(seconds)
+    places = folder / "subset", folder / "records", folder / "figure.png"
+    built = _median_seconds(lambda: records.records(params, *places))
+    epochs = range(params.views)  # as a training reads them
     split = tfrecord.Split(folder / "records/train")
-    read = [_reading_rate(split) for _ in range(REPEATS)]
+    read = _median_seconds(lambda: collections.deque(split.batches(READING_BATCH, epochs), maxlen=0))
+    speeds = [count * params.views / seconds for seconds in (built, read)]
     return [
-        targets.Target("records stage, augmented", built, "at least", 50_000, "images/s"),
-        targets.Target("reading in batches", statistics.median(read), "at least", 250_000, "images/s"),
+        targets.Target("records stage, augmented", speeds[0], "at least", 50_000, "images/s"),
+        targets.Target("reading in batches", speeds[1], "at least", 250_000, "images/s"),
     ]
 
 
-def _reading_rate(split: tfrecord.Split) -> float:
-    """An epoch for each view, as a training reads them."""
-    began = time.perf_counter()
-    batches = split.batches(READING_BATCH, range(split.manifest.views))
-    count = sum(len(labels) for _, labels, _ in batches)
-    return count / (time.perf_counter() - began)
+def _median_seconds(way: Callable[[], object]) -> float:
+    return statistics.median(timeit.repeat(way, number=1, repeat=REPEATS))
 
 
 def memory(folder: Path, few: int = FEW_IMAGES) -> list[targets.Target]:
     """Measure the peak memory of the stages that see every image, with many images over that with few."""
-    peaks: dict[str, list[float]] = {"records": [], "train": []}
+    peaks: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for count in (few, MANY * few):
         data = folder / str(count)
         images.write(data / "subset", count)
         _write_params(data / "params.yaml")
-        for stage in peaks:
-            peaks[stage].append(child.run(_stage(stage, data), scratch.PROJECT).peak_mib)
+        for stage, files in STAGES.items():
+            peaks[stage].append(child.stage(stage, data, *files).peak_mib)
+    over = f"{MANY * few:,} images over {few:,}"
     return [
         targets.Target(
-            f"peak memory of {stage}, {MANY * few:,} images over {few:,} ({low:,.0f} MiB)",
-            high / low,
-            "at most",
-            1.05,
-            "times",
+            f"peak memory of {stage}, {over} ({low:,.0f} MiB)", high / low, "at most", 1.05, "times"
         )
         for stage, (low, high) in peaks.items()
     ]
@@ -112,34 +103,26 @@ def _write_params(path: Path) -> None:
     yaml.dump(document, path)
 
 
-def _stage(name: str, data: Path) -> list[str | Path]:
-    paths = {
-        "records": ["subset", "records", "training_images.png"],
-        "train": ["records/train", "records/val", "model", "history.csv"],
-    }
-    files = [data / path for path in paths[name]]
-    return [sys.executable, "-m", f"stages.{name}", *files, "--params", data / "params.yaml"]
-
-
 def imports(folder: Path) -> list[targets.Target]:
     """Measure how long the stages that need no TensorFlow take to start."""
+    commands = {stage: [sys.executable, "-c", f"import stages.{stage}"] for stage in ("download", "subset")}
     return [
-        targets.Target(f"start of {stage}", _import_seconds(stage), "at most", 0.5, "s")
-        for stage in ("download", "subset")
+        targets.Target(f"start of {stage}", _seconds_of(command, child.PROJECT), "at most", 0.5, "s")
+        for stage, command in commands.items()
     ]
-
-
-def _import_seconds(stage: str) -> float:
-    command = [sys.executable, "-c", f"import stages.{stage}"]
-    return statistics.median(child.run(command, scratch.PROJECT).seconds for _ in range(REPEATS))
 
 
 def nothing_to_do(folder: Path) -> list[targets.Target]:
     """Measure a `dvc repro` right after another."""
-    tree = checkout(folder, DIGITS).tree
-    child.run([*DVC, "repro"], tree)
-    seconds = statistics.median(child.run([*DVC, "repro"], tree).seconds for _ in range(REPEATS))
+    copy = scratch.checkout(child.PROJECT, folder, params=DIGITS)
+    copy.dvc("repro")
+    seconds = _seconds_of(["dvc", "repro"], copy.tree)
     return [targets.Target("dvc repro with nothing to do", seconds, "at most", 2, "s")]
+
+
+def _seconds_of(command: Sequence[str], folder: Path) -> float:
+    """The median of how long a command takes."""
+    return statistics.median(child.run(command, folder).seconds for _ in range(REPEATS))
 
 
 def default(folder: Path) -> list[targets.Target]:
@@ -148,27 +131,14 @@ def default(folder: Path) -> list[targets.Target]:
     dataset = yaml.load(DEFAULT)["download"]["dataset"]["name"]
     to_records = share = None
     if (cache.folder() / dataset).is_dir():
-        tree = checkout(folder, DEFAULT)
-        to_records = child.run([*DVC, "repro", "records"], tree.tree).seconds
-        rest = child.run([*DVC, "repro"], tree.tree).seconds
-        share = 1 - outputs.read_json(tree.timing)["training"] / (to_records + rest)
+        copy = scratch.checkout(child.PROJECT, folder, params=DEFAULT)
+        to_records = copy.dvc("repro", "records").seconds
+        rest = copy.dvc("repro").seconds
+        share = 1 - outputs.read_json(copy.timing)["training"] / (to_records + rest)
     return [
         targets.Target("download, subset and records, cached", to_records, "at most", 25, "s"),
         targets.Target("share of dvc repro that is not training, cached", share, "at most", 0.2, ""),
     ]
 
 
-def checkout(folder: Path, params: Path) -> scratch.Scratch:
-    """Copy the project with a params file; data and DVC's cache start empty."""
-    copy = scratch.checkout(scratch.PROJECT, folder)
-    shutil.copyfile(params, copy.tree / "params.yaml")
-    return copy
-
-
-PARTS: dict[str, Callable[[Path], list[targets.Target]]] = {
-    "rates": rates,
-    "memory": memory,
-    "imports": imports,
-    "nothing_to_do": nothing_to_do,
-    "default": default,
-}
+PARTS = {part.__name__: part for part in (rates, memory, imports, nothing_to_do, default)}
