@@ -1,30 +1,21 @@
 """Every part that is left out is a key of the params file, and the table sets it against the whole."""
 
-from pathlib import Path
-
 import pytest
 
-from benchmarks import runs
 from benchmarks.suites import ablation
 from tests import measured
 
 
 @pytest.mark.parametrize("part", ablation.PARTS.values(), ids=list(ablation.PARTS))
 def test_every_part_can_be_left_out_of_the_params_file(part):
-    whole = runs.params(Path(), ablation.CONFIG, ablation.SHORT)
-    without = runs.params(Path(), ablation.CONFIG, {**ablation.SHORT, **part})
-    assert (without == whole) == (not part)
-
-
-def as_recorded(part):
-    """The overrides that a run's record keeps."""
-    return runs.effective(Path(), ablation.CONFIG, {**ablation.SHORT, **part})
+    assert (part.params() == ablation.WHOLE.params()) == (part == ablation.WHOLE)
 
 
 def test_the_table_compares_each_part_with_the_whole_by_seed():
     parts = {"nothing": [0.90, 0.92], "label smoothing": [0.89, 0.90], "ReLU, for SiLU": [0.91, 0.93]}
+    recipes = {name: ablation.PARTS[name].effective() for name in parts}
     found = [
-        measured.run(ablation.CONFIG, as_recorded(ablation.PARTS[name]), seed, accuracy=value)
+        measured.run(recipes[name].config, recipes[name].overrides, seed, accuracy=value)
         for name, values in parts.items()
         for seed, value in enumerate(values)
     ]

@@ -5,9 +5,8 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ruamel.yaml import YAML
 
-from benchmarks import runs, scratch
+from benchmarks import recipes, runs, scratch
 from stages.running import errors
 from tests import measured, sandbox
 
@@ -38,23 +37,20 @@ def first(tmp_path_factory):
     folder, results = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("results") / "results.json"
     results.write_text('{"runs": [], "targets": ["kept"]}')
     seen = {}
-    overrides = {"train.epochs": 1, "train.model.filters": [16]}
+    recipe = recipes.Recipe("digits", {"train.epochs": 1, "train.model.filters": [16]})
+
+    def keep(reports):
+        seen.update(json.loads((reports / "metrics.json").read_text()))
+
     with scratch.copy(project.path, folder) as copy:
-        found = runs.measure(
-            copy,
-            "digits",
-            overrides,
-            [3],
-            results,
-            keep=lambda reports: seen.update(json.loads((reports / "metrics.json").read_text())),
-        )
+        run = runs.measure(copy, recipe, 3, results, keep=keep)
         history = (copy.tree / "reports/history.csv").read_text()
     return SimpleNamespace(
         project=project,
         folder=folder,
         results=results,
-        overrides=overrides,
-        run=found[0],
+        recipe=recipe,
+        run=run,
         seen=seen,
         history=history,
     )
@@ -92,11 +88,11 @@ def test_what_was_trained_before_is_trained_again_only_if_asked(first, tmp_path,
     results = tmp_path / "results.json"
     results.write_text(first.results.read_text())
     with scratch.copy(first.project.path, first.folder) as copy:
-        assert runs.measure(copy, "digits", first.overrides, [3], results) == [first.run]
+        assert runs.measure(copy, first.recipe, 3, results) == first.run
         assert not (copy.tree / "data/model").exists()
         assert "trained before" in capsys.readouterr().out
         # Read from its log, the training cannot have come from the run cache; the records have.
-        (again,) = runs.measure(copy, "digits", first.overrides, [3], results, again=True)
+        again = runs.measure(copy, first.recipe, 3, results, again=True)
         assert again.accuracy == first.run.accuracy
         assert runs.read(results) == [again]
     lines = capsys.readouterr().out.splitlines()
@@ -106,9 +102,9 @@ def test_what_was_trained_before_is_trained_again_only_if_asked(first, tmp_path,
 def test_what_another_benchmark_has_trained_is_taken_over(first, tmp_path):
     results = tmp_path / "results.json"
     with scratch.copy(first.project.path, first.folder) as copy:
-        taken = runs.measure(copy, "digits", first.overrides, [3], results, others=[first.results])
+        taken = runs.measure(copy, first.recipe, 3, results, others=[first.results])
         assert not (copy.tree / "data/model").exists()
-    assert taken == runs.read(results) == [first.run]
+    assert [taken] == runs.read(results) == [first.run]
 
 
 def test_what_another_machine_has_trained_is_trained_again(first, tmp_path):
@@ -118,15 +114,14 @@ def test_what_another_machine_has_trained_is_trained_again(first, tmp_path):
     )
     measured.write(results, [elsewhere])
     with scratch.copy(first.project.path, first.folder) as copy:
-        (here,) = runs.measure(copy, "digits", first.overrides, [3], results)
+        here = runs.measure(copy, first.recipe, 3, results)
     assert here.machine == first.run.machine
     assert runs.read(results) == [here]
 
 
 def test_records_are_written_once_for_all_copies(first):
     with scratch.copy(first.project.path, first.folder) as copy:
-        document = runs.params(copy.tree, "digits", {"train.seed": 9})
-        YAML(typ="safe").dump(document, copy.tree / "params.yaml")
+        copy.write_params(recipes.Recipe("digits", {"train.seed": 9}).params(copy.tree))
         log = copy.dvc("repro", "records").said
     assert "Stage 'records' is cached" in log and "Running stage 'records'" not in log
 
@@ -139,7 +134,7 @@ def test_a_run_of_other_code_replaces_all_of_the_old_code(tmp_path):
     runs.add(results, new)
     assert runs.read(results) == [new, *others]
     runs.add(results, second := measured.run(seed=0, fingerprint="e" * 16))
-    assert runs.select(runs.read(results), "cifar10") == [second, new]
+    assert runs.select(runs.read(results), recipes.Recipe("cifar10")) == [second, new]
 
 
 def test_a_run_of_another_machine_replaces_all_of_this_one(tmp_path):
@@ -158,7 +153,7 @@ def project(tmp_path):
 
 def mark(project, **overrides):
     keys = {f"train.{key}": value for key, value in overrides.items()}
-    return runs.fingerprint(project, runs.params(project, "digits", keys))
+    return recipes.Recipe("digits", keys).fingerprint(project)
 
 
 def test_a_fingerprint_tells_code_and_params_apart_but_not_seeds(project):
@@ -191,12 +186,12 @@ def test_comments_and_docstrings_are_not_part_of_a_fingerprint(project):
 @pytest.mark.parametrize("key", ["train.epoch", "epochs", "train.model.filters.1", "training.epochs"])
 def test_an_unknown_key_is_named(project, key):
     with pytest.raises(errors.BadInput, match=f"expected a key of configs/digits.yaml, received '{key}'"):
-        runs.params(project, "digits", {key: 1})
+        recipes.Recipe("digits", {key: 1}).params(project)
 
 
 def test_an_unknown_params_file_is_named(project):
     with pytest.raises(errors.BadInput, match=r"unknown params file 'digit'.*Did you mean 'digits'"):
-        runs.params(project, "digit")
+        recipes.Recipe("digit").params(project)
 
 
 def test_damaged_results_are_an_error(tmp_path):
@@ -211,7 +206,7 @@ def test_a_stage_that_fails_is_quoted_and_leaves_no_result(project, tmp_path):
         scratch.copy(project, tmp_path / "scratch") as copy,
         pytest.raises(errors.BadInput, match=r"(?s)`dvc repro records` failed.*download\.source"),
     ):
-        runs.measure(copy, "digits", {"download.source": "nowhere"}, [0], results)
+        runs.measure(copy, recipes.Recipe("digits", {"download.source": "nowhere"}), 0, results)
     assert not results.exists()
 
 

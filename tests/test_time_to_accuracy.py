@@ -5,7 +5,7 @@ import os
 import pytest
 from matplotlib.colors import to_hex
 
-from benchmarks import child, machine, runs
+from benchmarks import child, machine, recipes, runs
 from benchmarks.suites import accuracy, picture
 from stages.figures import canvas
 from stages.running import errors
@@ -17,7 +17,7 @@ PUBLISHED = "A on its author's CPU"
 
 def outcome(goal=FIRST, accuracies=(0.9, 0.91), seconds=(10.0, 11.0)):
     pairs = zip(accuracies, seconds, strict=True)
-    return accuracy.Outcome(goal, [measured.run(accuracy=one, seconds=other) for one, other in pairs])
+    return goal, [measured.run(accuracy=one, seconds=other) for one, other in pairs]
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,13 @@ def outcome(goal=FIRST, accuracies=(0.9, 0.91), seconds=(10.0, 11.0)):
     ],
 )
 def test_a_target_is_met_by_means_of_accuracy_and_seconds(accuracies, seconds, met):
-    assert outcome(accuracies=accuracies, seconds=seconds).met == met
+    goal, tried = outcome(accuracies=accuracies, seconds=seconds)
+    assert goal.met(tried) == met
 
 
 def test_every_target_names_keys_of_its_params_file():
     for goal in accuracy.GOALS:
-        assert runs.params(accuracy.Path(), goal.config, goal.overrides)
+        assert goal.recipe.params() and goal.recipe.effective() == goal.recipe
         assert goal.problem in picture.STYLES
 
 
@@ -43,18 +44,18 @@ def test_the_table_is_aligned_and_says_what_was_missed():
     _, _, met, missed = accuracy.render([outcome(), outcome(seconds=[13.0, 13.0])]).splitlines()
     assert met.split() == [
         *FIRST.problem.split(), "0.8830", "0.9050", "±", "0.0071", "12", "10.5", "±", "0.7", "-", "2", "met",
-        f"{FIRST.config},", *", ".join(f"{k}={v}" for k, v in FIRST.overrides.items()).split(),
+        *str(FIRST.recipe).split(),
     ]  # fmt: skip
     assert " MISSED " in missed
-    assert met.index(FIRST.config) == missed.index(FIRST.config)
+    assert met.index(FIRST.recipe.config) == missed.index(FIRST.recipe.config)
 
 
 def test_preparation_is_shown_beside_the_seconds(tmp_path):
     (goal,) = [each for each in accuracy.GOALS if each.device == "gpu" and each.reach == 0.94]
     trained(tmp_path / "accuracy.json", goal, [4, 5], seconds=1.85, preparation_seconds=41.0)
-    (read,) = accuracy.read(tmp_path / "accuracy.json")
-    assert read.goal == goal and read.met
-    assert " 2 1.85 ± 0.00 41.0 ± 0.0 2 met " in " ".join(accuracy.render([read]).split())
+    ((tried, found),) = outcomes = accuracy.outcomes(runs.read(tmp_path / "accuracy.json"))
+    assert tried == goal and goal.met(found)
+    assert " 2 1.85 ± 0.00 41.0 ± 0.0 2 met " in " ".join(accuracy.render(outcomes).split())
 
 
 def test_only_runs_for_a_gpu_target_see_a_gpu():
@@ -73,16 +74,10 @@ def test_a_machine_is_named_after_the_gpu_that_computes(tmp_path, monkeypatch):
 
 def trained(results, goal, seeds, **changes):
     """Results in which a goal has been trained with the code as it is."""
-    mark = runs.fingerprint(accuracy.Path(), runs.params(accuracy.Path(), goal.config, goal.overrides))
+    changes |= {"config": goal.recipe.config, "overrides": goal.recipe.overrides}
+    mark = goal.recipe.fingerprint()
     new = [
-        measured.run(
-            goal.config,
-            goal.overrides,
-            seed,
-            accuracy=round(0.9 + seed / 100, 2),
-            fingerprint=mark,
-            **changes,
-        )
+        measured.run(seed=seed, accuracy=round(0.9 + seed / 100, 2), fingerprint=mark, **changes)
         for seed in seeds
     ]
     measured.write(results, [*runs.read(results), *new])
@@ -93,31 +88,29 @@ def test_outcomes_come_in_the_order_of_the_targets(tmp_path):
     last, first = accuracy.GOALS[4], accuracy.GOALS[0]
     trained(results, last, [0, 1])
     trained(results, first, [0, 1])
-    read = accuracy.read(results)
-    assert [each.goal for each in read] == [first, last]
-    assert [each.accuracies for each in read] == [[0.9, 0.91], [0.9, 0.91]]
+    outcomes = accuracy.outcomes(runs.read(results))
+    assert [goal for goal, _ in outcomes] == [first, last]
+    assert [[run.accuracy for run in tried] for _, tried in outcomes] == [[0.9, 0.91], [0.9, 0.91]]
 
 
 def test_runs_for_no_target_are_passed_over(tmp_path):
     trained(tmp_path / "accuracy.json", FIRST, [0])
-    trained(tmp_path / "accuracy.json", FIRST._replace(overrides=FIRST.overrides | {"train.epochs": 2}), [0])
-    assert [each.goal for each in accuracy.read(tmp_path / "accuracy.json")] == [FIRST]
+    other = recipes.Recipe(FIRST.recipe.config, FIRST.recipe.overrides | {"train.epochs": 2})
+    trained(tmp_path / "accuracy.json", FIRST._replace(recipe=other), [0])
+    assert [goal for goal, _ in accuracy.outcomes(runs.read(tmp_path / "accuracy.json"))] == [FIRST]
 
 
 def test_damaged_outcomes_are_an_error(tmp_path):
     (tmp_path / "accuracy.json").write_text('{"runs": [{"problem": "x"}]}')
     with pytest.raises(errors.BadInput, match="expected the runs of an earlier benchmark"):
-        accuracy.read(tmp_path / "accuracy.json")
+        runs.read(tmp_path / "accuracy.json")
 
 
 def drawn(tmp_path):
     outcomes = [outcome(), outcome(accuracy.GOALS[1], [0.98, 0.981], [110.0, 112.0])]
     reproduced = [measured.run("cifar10"), measured.run("digits")]
-    figure = picture.figure(
-        picture.ours(outcomes),
-        [*picture.reproduced(reproduced), *picture.PUBLISHED],
-        picture.machines(reproduced),
-    )
+    points = [*picture.points(outcomes, reproduced, {}), picture.PUBLISHED]
+    figure = picture.figure(points, picture.machines(reproduced))
     canvas.save(figure, tmp_path / "accuracy.png")
     return figure
 
@@ -126,7 +119,7 @@ def test_the_picture_names_every_system_within_its_bounds(tmp_path):
     figure = drawn(tmp_path)
     (axes,) = figure.axes
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.texts] == [accuracy.THREE]
+    assert [text.get_text() for text in legend.texts] == [picture.THREE]
     assert [text.get_text() for text in axes.texts] == ["C", PUBLISHED]
     assert axes.get_xscale() == "log"
     processor, cores = measured.run().machine
@@ -138,9 +131,9 @@ def test_the_picture_names_every_system_within_its_bounds(tmp_path):
 
 def test_others_with_the_same_network_stand_at_all_their_seconds():
     row = {"accuracy": 0.9, "losses": [1.0, 0.5], "seconds": [20.0, 10.0]}
-    (point,) = picture.peers({"peers": {"ours": row, "pytorch": row}})
+    (point,) = picture.points([], [], {"ours": row, "pytorch": row})
     assert point.place == (30.0, 0.9)
-    assert not picture.peers({})
+    assert not picture.points([], [], {})
 
 
 def test_ours_are_filled_and_joined_and_theirs_hollow(tmp_path):

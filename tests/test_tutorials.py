@@ -48,7 +48,8 @@ def system(text, config):
 
 
 def test_every_params_file_belongs_to_a_tutorial():
-    assert set(tutorials.names()) == CONFIGS
+    of_none = {"digits", "cifar10-large"}  # the latter takes a GPU
+    assert {file.stem for file in (sandbox.PROJECT / "configs").glob("*.yaml")} - of_none == CONFIGS
 
 
 def test_the_table_has_a_row_per_params_file():
@@ -69,9 +70,9 @@ def test_the_table_has_a_row_per_params_file():
 
 def test_several_machines_are_named_with_what_they_ran():
     elsewhere = measured.run("fashion-mnist-best")
-    elsewhere.environment["processor"] = "Another CPU"
+    elsewhere.environment["processor"] = "A CPU"
     table = tutorials_page.systems([*some_runs(), elsewhere])
-    assert " images. `fashion-mnist-best`: Another CPU, " in table
+    assert " images. `fashion-mnist-best`: A CPU, " in table
     assert f"; `cifar10`, `cifar10-best`, `fashion-mnist`: {HERE}, " in table
 
 
@@ -118,7 +119,7 @@ def reports(tmp_path):
 def test_reports_are_kept_with_their_pictures_made_small(reports, tmp_path):
     picture(reports / "noise.png", noise=True)
     kept = tmp_path / "kept/cifar10"
-    tutorials.keep(reports, kept)
+    tutorials.keep(kept, reports)
     pictures = {"learning_curves.png", "confusion_matrix.png", "filters.png", "noise.png"}
     assert {file.name for file in kept.iterdir()} == {"metrics.json", "history.csv", *pictures}
     with Image.open(kept / "filters.png") as small:
@@ -146,7 +147,7 @@ def test_every_link_of_the_page_leads_to_a_file(reports, tmp_path):
     shutil.copytree("configs", tmp_path / "configs")
     folder = tmp_path / "reports/tutorials"
     for config in ("cifar10", "cifar10-best"):
-        tutorials.keep(reports, folder / config)
+        tutorials.keep(folder / config, reports)
     measured.write(folder / "results.json", some_runs())
     tutorials.write(folder)
     links = re.findall(r"\]\(([^)]+)\)", page := (folder / "README.md").read_text())

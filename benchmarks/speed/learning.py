@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, options, runs, scratch, table
+from benchmarks import machine, options, recipes, scratch, table
 from benchmarks.speed import step
 from stages.running import errors, outputs
 
@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> None:
         raise errors.BadInput(f"expected at least one epoch, received {chosen.epochs}")
     step.require_torch(chosen.peers)
     with scratch.copy(Path(), scratch.folder()) as copy:
-        copy.write_params(runs.params(copy.tree, step.CONFIG.stem, ALL_IMAGES))
+        copy.write_params(recipes.Recipe(step.CONFIG.stem, ALL_IMAGES).params(copy.tree))
         copy.dvc("repro", "subset")
         report = measure(chosen.peers, copy.tree / "data/subset", copy.tree / "params.yaml", chosen.epochs)
     outputs.write_json(RESULTS, report)

@@ -9,19 +9,21 @@ beside them. airbench (arXiv:2404.00498) counts alike, but whitening, augmentati
 other stages do here or which come before.
 """
 
+import itertools
 import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ruamel.yaml import YAML
 
-from benchmarks import machine, options, runs, scratch, table
+from benchmarks import machine, options, recipes, runs, scratch, table
 from benchmarks.suites import tutorials
 
-RESULTS = Path("reports/benchmarks/accuracy.json")
-GPU_RESULTS = Path("reports/benchmarks/gpu/accuracy.json")
+FOLDER = Path("reports/benchmarks")
+RESULTS = {"cpu": FOLDER / "accuracy.json", "gpu": FOLDER / "gpu/accuracy.json"}
+SEEDS = {"cpu": range(5), "gpu": range(10)}
 QUICK = 90  # seconds; goals up to here are tried by --quick
 
 
@@ -31,41 +33,24 @@ class Goal(NamedTuple):
     problem: str
     reach: float  # test accuracy
     within: float  # seconds
-    config: str
-    overrides: dict[str, Any]
+    recipe: recipes.Recipe
 
     @property
     def device(self) -> str:
         """The device on which it is tried."""
-        return self.overrides.get("train.device", "cpu")
+        return self.recipe.overrides.get("train.device", "cpu")
 
-
-THREE, TEN, FASHION = "CIFAR-10, three classes", "CIFAR-10", "Fashion-MNIST"
-GOALS = [Goal(**row) for row in YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))]
-SEEDS = {"cpu": range(5), "gpu": range(10)}
-
-
-class Outcome(NamedTuple):
-    """A goal and the runs for it."""
-
-    goal: Goal
-    runs: list[runs.Run]
-
-    @property
-    def accuracies(self) -> list[float]:
-        """Test accuracy by seed."""
-        return [run.accuracy for run in self.runs]
-
-    @property
-    def seconds(self) -> list[float]:
-        """Seconds of training by seed."""
-        return [run.training_seconds for run in self.runs]
-
-    @property
-    def met(self) -> bool:
+    def met(self, tried: Sequence[runs.Run]) -> bool:
         """True if the means reach the accuracy in time."""
-        enough = statistics.fmean(self.accuracies) >= self.goal.reach
-        return enough and statistics.fmean(self.seconds) <= self.goal.within
+        enough = statistics.fmean(run.accuracy for run in tried) >= self.reach
+        return enough and statistics.fmean(run.training_seconds for run in tried) <= self.within
+
+
+GOALS = [
+    Goal(row["problem"], row["reach"], row["within"], recipes.Recipe(row["config"], row["overrides"]))
+    for row in YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
+]
+Outcome = tuple[Goal, list[runs.Run]]
 
 
 def main(words: Sequence[str]) -> None:
@@ -75,53 +60,39 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--device", choices=SEEDS, default="cpu", help="whose goals to try")
     parser.add_argument("--quick", action="store_true", help=f"one seed, goals up to {QUICK} s")
     chosen = parser.parse_args(words)
-    seeds = chosen.seeds or list(SEEDS[chosen.device])
     goals = [goal for goal in GOALS if goal.device == chosen.device]
-    results = GPU_RESULTS if chosen.device == "gpu" else RESULTS
+    seeds = chosen.seeds or SEEDS[chosen.device]
     if chosen.quick:
         seeds, goals = seeds[:1], [goal for goal in goals if goal.within <= QUICK]
+    results, others = RESULTS[chosen.device], [tutorials.RESULTS]
     with scratch.copy(Path(), scratch.folder(), chosen.device) as copy:
-        for goal in goals:
-            others = [tutorials.RESULTS]
-            runs.measure(copy, goal.config, goal.overrides, seeds, results, chosen.again, others=others)
-    outcomes = read(results, goals)
-    print(machine.line(machine.describe(chosen.device)), render(outcomes), sep="\n\n")
-    for goal in GOALS:
-        if goal.device == chosen.device and goal not in goals:
-            print(f"not tried: {goal.problem}, {goal.reach:.4f} within {goal.within:.0f} s")
-    sys.exit(0 if all(outcome.met for outcome in outcomes) else 1)
+        for goal, seed in itertools.product(goals, seeds):
+            runs.measure(copy, goal.recipe, seed, results, chosen.again, others=others)
+    tried = outcomes(runs.read(results), goals)
+    print(machine.line(machine.describe(chosen.device)), render(tried), sep="\n\n")
+    sys.exit(0 if all(goal.met(found) for goal, found in tried) else 1)
 
 
-def read(results: Path, goals: Sequence[Goal] = GOALS) -> list[Outcome]:
-    """Read the outcomes of those goals that a file of results has runs for.
-
-    Raises:
-        errors.BadInput: the file does not hold runs.
-    """
-    measured, outcomes = runs.read(results), []
-    for goal in goals if measured else ():
-        overrides = runs.effective(Path(), goal.config, goal.overrides)
-        if chosen := runs.select(measured, goal.config, overrides):
-            outcomes.append(Outcome(goal, chosen))
-    return outcomes
+def outcomes(measured: Sequence[runs.Run], goals: Sequence[Goal] = GOALS) -> list[Outcome]:
+    """The goals that have been tried, each with its runs."""
+    return [(goal, found) for goal in goals if (found := runs.select(measured, goal.recipe))]
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """Lay out what was wanted and what was reached, as mean ± sd over n seeds."""
     head = ["problem", "accuracy", "reached", "seconds", "taken", "prepared", "n", "", "how"]
-    return table.render(head, list(map(_row, outcomes)))
+    return table.render(head, [_row(*outcome) for outcome in outcomes])
 
 
-def _row(outcome: Outcome) -> list[str]:
-    goal, preparation = outcome.goal, [run.preparation_seconds for run in outcome.runs]
+def _row(goal: Goal, tried: Sequence[runs.Run]) -> list[str]:
     return [
         goal.problem,
         f"{goal.reach:.4f}",
-        runs.spread(outcome.accuracies),
+        runs.spread(run.accuracy for run in tried),
         f"{goal.within:.0f}",
-        runs.spread(outcome.seconds, 1 if goal.device == "cpu" else 2),
-        runs.spread(preparation, 1) if any(preparation) else "-",
-        str(len(outcome.runs)),
-        "met" if outcome.met else "MISSED",
-        ", ".join([goal.config, *(f"{key}={value}" for key, value in goal.overrides.items())]),
+        runs.spread((run.training_seconds for run in tried), 1 if goal.device == "cpu" else 2),
+        runs.spread((run.preparation_seconds for run in tried), 1) if goal.device == "gpu" else "-",
+        str(len(tried)),
+        "met" if goal.met(tried) else "MISSED",
+        str(goal.recipe),
     ]

@@ -1,28 +1,27 @@
 """Draw test accuracy against seconds of training, of what the other benchmarks measured."""
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from benchmarks import options, runs
+from benchmarks import options, recipes, runs
 from benchmarks.speed import learning
-from benchmarks.suites import accuracy, tutorials
+from benchmarks.suites import accuracy, tutorials, tutorials_page
 from stages.figures import canvas
 from stages.running import errors, outputs
 
 PICTURE = Path("reports/benchmarks/accuracy.png")
-# Okabe and Ito's colours, which colour-blind readers can tell apart, and a marker for each.
-STYLES = {
-    accuracy.THREE: ("#0072B2", "o"),
-    accuracy.TEN: ("#D55E00", "s"),
-    accuracy.FASHION: ("#009E73", "^"),
-}
+# By problem: Okabe and Ito's colours, which colour-blind readers can tell apart, and a marker for each.
+THREE = "CIFAR-10, three classes"
+STYLES = {THREE: ("#0072B2", "o"), "CIFAR-10": ("#D55E00", "s"), "Fashion-MNIST": ("#009E73", "^")}
+BARS: dict[str, Any] = {"capsize": 3, "elinewidth": 1, "linestyle": "none", "markersize": 8, "zorder": 4}
+ABOVE: dict[str, Any] = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "va": "bottom"}
 TITLE = """Test accuracy by seconds of training, compilation included
 filled: this pipeline; hollow: tutorials A, B and C, trained here as they train;
 hollow without a name: A's network in Keras and PyTorch
@@ -30,115 +29,91 @@ hollow without a name: A's network in Keras and PyTorch
 
 
 class Point(NamedTuple):
-    """A system: its accuracies and seconds of training by seed."""
+    """A system, of this pipeline or not: its trainings."""
 
     label: str
     problem: str
-    accuracies: Sequence[float]
-    seconds: Sequence[float]
+    is_ours: bool
+    trainings: Sequence[tuple[float, float]]  # seconds and accuracy by seed
 
     @property
     def place(self) -> tuple[float, float]:
         """Mean seconds and mean accuracy."""
-        return statistics.fmean(self.seconds), statistics.fmean(self.accuracies)
+        seconds, mean = np.mean(self.trainings, axis=0)
+        return float(seconds), float(mean)
 
 
-PUBLISHED = [Point("A on its author's CPU", accuracy.THREE, [0.883], [10 * 134])]
+# By the params file of each tutorial's own system: its name in the picture, and its problem.
 AS_TRAINED = {
-    "cifar10-three-classes": ("A", accuracy.THREE),
-    "fashion-mnist-dense": ("B dense", accuracy.FASHION),
-    "fashion-mnist": ("B", accuracy.FASHION),
-    "cifar10": ("C", accuracy.TEN),
+    next(iter(each["variants"].values())): (each["letter"], each["problem"])
+    for each in tutorials_page.TUTORIALS
 }
+PUBLISHED = Point("A on its author's CPU", THREE, False, [(10 * 134, 0.883)])
 
 
 def main(words: Sequence[str]) -> None:
     """Draw what there is."""
     options.parser("picture", __doc__).parse_args(words)
-    outcomes, raced = accuracy.read(accuracy.RESULTS), runs.read(accuracy.RESULTS)
-    measured = [run for run in runs.read(tutorials.RESULTS) if run.config in AS_TRAINED]
-    if not outcomes and not measured:
-        raise errors.BadInput(
-            f"expected {accuracy.RESULTS} or {tutorials.RESULTS}, found neither; run the benchmarks accuracy"
-            " or tutorials"
-        )
-    theirs = [*reproduced(measured), *peers(learning.read(learning.RESULTS)), *PUBLISHED]
+    raced, race = runs.read(accuracy.RESULTS["cpu"]), learning.RESULTS
+    tried = [run for run in runs.read(tutorials.RESULTS) if run.config in AS_TRAINED]
+    if not raced and not tried:
+        found = f"expected {accuracy.RESULTS['cpu']} or {tutorials.RESULTS}, found neither"
+        raise errors.BadInput(f"{found}; run the benchmarks accuracy or tutorials")
+    peers = outputs.read_json(race)["peers"] if race.is_file() else {}
+    drawn = [*points(accuracy.outcomes(raced), tried, peers), PUBLISHED]
     with outputs.file(PICTURE) as partial:
-        canvas.save(figure(ours(outcomes), theirs, machines([*raced, *measured])), partial)
+        canvas.save(figure(drawn, machines([*raced, *tried])), partial)
 
 
-def ours(outcomes: Sequence[accuracy.Outcome]) -> list[Point]:
-    """Make a point of each goal."""
-    return [Point("", outcome.goal.problem, outcome.accuracies, outcome.seconds) for outcome in outcomes]
-
-
-def reproduced(measured: Sequence[runs.Run]) -> list[Point]:
-    """Make a point of each tutorial's own system that has been run here."""
-    points = []
-    for config, (label, problem) in AS_TRAINED.items():
-        if chosen := runs.select(measured, config):
-            seconds = [run.training_seconds for run in chosen]
-            points.append(Point(label, problem, [run.accuracy for run in chosen], seconds))
-    return points
-
-
-def peers(report: dict[str, Any]) -> list[Point]:
-    """Make a point of each other way to train A's network that has been measured."""
-    rows = {name: row for name, row in report.get("peers", {}).items() if name != "ours"}
-    return [Point("", accuracy.THREE, [row["accuracy"]], [sum(row["seconds"])]) for row in rows.values()]
+def points(
+    outcomes: Sequence[accuracy.Outcome], tried: Sequence[runs.Run], peers: Mapping[str, Any]
+) -> list[Point]:
+    """Make a point of each goal, of each tutorial's own system that has been run here, and of each other
+    way to train A's network that has been measured."""
+    chosen = {config: runs.select(tried, recipes.Recipe(config)) for config in AS_TRAINED}
+    rows = [row for name, row in peers.items() if name != "ours"]
+    return [
+        *(Point("", goal.problem, True, _trainings(found)) for goal, found in outcomes),
+        *(Point(*AS_TRAINED[name], False, _trainings(found)) for name, found in chosen.items() if found),
+        *(Point("", THREE, False, [(sum(row["seconds"]), row["accuracy"])]) for row in rows),
+    ]
 
 
 def machines(measured: Sequence[runs.Run]) -> str:
     """Name each machine that runs were on, once."""
     places = sorted({run.machine for run in measured})
-    return " and ".join(f"{place.processor}, {place.cores} CPU cores" for place in places)
+    return " and ".join(f"{processor}, {cores} CPU cores" for processor, cores in places)
 
 
-def figure(ours: Sequence[Point], theirs: Sequence[Point], where: str) -> Figure:
+def figure(points: Sequence[Point], where: str) -> Figure:
     """Draw ours filled and joined by problem, theirs hollow, with bars of one standard deviation."""
     drawn = Figure(figsize=(9, 5.5), layout=ConstrainedLayoutEngine(h_pad=0.1))
     axes = drawn.subplots()
     for problem, (colour, marker) in STYLES.items():
-        points = sorted((point for point in ours if point.problem == problem), key=lambda point: point.place)
-        if points:
-            places = zip(*(point.place for point in points), strict=True)
-            axes.plot(*places, color=colour, marker=marker, markersize=8, label=problem)
-        for point in points:
-            _draw(axes, point, hollow=False)
-    for point in theirs:
-        _draw(axes, point, hollow=True)
+        if places := sorted(point.place for point in points if point.is_ours and point.problem == problem):
+            axes.plot(*zip(*places, strict=True), color=colour, marker=marker, markersize=8, label=problem)
+    for point in points:
+        _draw(axes, point)
     axes.set(title=TITLE.format(where), xlabel="seconds of training", ylabel="test accuracy", xscale="log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=[1, 2, 5]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     axes.xaxis.set_minor_locator(LogLocator(subs=[]))
     axes.margins(x=0.15, y=0.08)
     axes.grid(alpha=0.3)
-    if ours:
+    if axes.get_legend_handles_labels()[0]:
         drawn.legend(loc="outside lower center", ncols=len(STYLES), frameon=False)
     return drawn
 
 
-def _draw(axes: Axes, point: Point, hollow: bool) -> None:
+def _trainings(tried: Sequence[runs.Run]) -> list[tuple[float, float]]:
+    return [(run.training_seconds, run.accuracy) for run in tried]
+
+
+def _draw(axes: Axes, point: Point) -> None:
     colour, marker = STYLES[point.problem]
-    seconds, mean = point.place
-    vertical, horizontal = (statistics.stdev(each) if len(each) > 1 else 0.0 for each in point[2:])
-    face = "white" if hollow else colour
-    look: dict[str, Any] = {
-        "color": colour,
-        "marker": marker,
-        "markersize": 8,
-        "markerfacecolor": face,
-        "zorder": 4,
-    }
-    axes.errorbar(seconds, mean, vertical, horizontal, capsize=3, elinewidth=1, linestyle="none", **look)
+    (x, y), of = point.place, point.trainings
+    across, up = np.std(of, axis=0, ddof=1) if len(of) > 1 else (0.0, 0.0)
+    face = colour if point.is_ours else "white"
+    axes.errorbar(x, y, up, across, color=colour, marker=marker, markerfacecolor=face, **BARS)
     if point.label:
-        axes.annotate(
-            point.label,
-            point.place,
-            (0, 9),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=9,
-            color=colour,
-        )
+        axes.annotate(point.label, point.place, color=colour, fontsize=9, **ABOVE)

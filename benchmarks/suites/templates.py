@@ -1,0 +1,23 @@
+"""Pages in Markdown, from the templates beside this file."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from benchmarks import runs
+from stages.running import outputs
+
+
+def render(name: str, **values: Any) -> str:
+    """Fill a template in. Its filter `spread` makes one cell of the values of several runs."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, loader=loader)
+    environment.filters["spread"] = runs.spread
+    return environment.get_template(name).render(values)
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a page by a text, whose end is the end of a line."""
+    with outputs.file(path) as partial:
+        partial.write_text(text.rstrip() + "\n", encoding="utf-8")
