@@ -7,16 +7,8 @@ from pathlib import Path
 
 from stages.running import errors
 
-NAMES = {  # the file of each benchmark
-    "step": "speed",
-    "data_path": "speed",
-    "kernels": "speed",
-    "learning": "speed",
-    "accuracy": "suites",
-    "ablation": "suites",
-    "tutorials": "suites",
-    "picture": "suites",
-}
+NAMES = dict.fromkeys(["step", "data_path", "kernels", "learning"], "speed")
+NAMES |= dict.fromkeys(["accuracy", "ablation", "tutorials", "picture"], "suites")
 
 
 def main(words: Sequence[str]) -> None:
@@ -37,10 +29,8 @@ def main(words: Sequence[str]) -> None:
 
 def _summary(name: str) -> str:
     """The first line of a benchmark's file, which is read and not imported: TensorFlow takes seconds."""
-    first = (
-        (Path(__file__).parent / NAMES[name] / f"{name}.py").read_text(encoding="utf-8").partition("\n")[0]
-    )
-    return first.strip('"')
+    text = Path(__file__).with_name(NAMES[name]).joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return text.partition("\n")[0].strip('"')
 
 
 if __name__ == "__main__":

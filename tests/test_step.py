@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.speed import images, step
+from benchmarks.speed import images, race, step
 from stages.layers import processor
 from stages.running import errors
 
@@ -53,7 +53,7 @@ def test_peers_take_turns_and_the_report_is_written(tmp_path, capsys):
     arguments = ["--rounds", "2", "--steps", "2", "--peers", "ours", "keras_tuned"]
     step.main([*arguments, "--output", str(output)])
     report = json.loads(output.read_text())
-    assert report["images_per_round"] == 2 * step.BATCH_SIZE
+    assert report["images_per_round"] == 2 * race.BATCH_SIZE
     assert [len(row["seconds_per_epoch"]) for row in report["peers"].values()] == [2, 2]
     assert report["machine"]["packages"]["keras"]
     printed = capsys.readouterr()
@@ -65,9 +65,8 @@ def test_peers_take_turns_and_the_report_is_written(tmp_path, capsys):
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="needs torch")
 def test_pytorch_trains_too(tmp_path):
     images.write(tmp_path / "subset", 150)
-    with step.started(["pytorch"], tmp_path) as workers:
-        (turns,) = step.take_turns(workers, 2).values()
-    assert all(np.isfinite(each["loss"]) for each in turns)
+    (row,) = race.run(["pytorch"], tmp_path / "subset", 2).values()
+    assert np.isfinite(row["losses"]).all()
 
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("torch")), reason="torch is installed")
@@ -84,5 +83,4 @@ def test_less_than_a_step_is_refused(option):
 
 def test_a_peer_that_ends_is_named_with_what_it_said(tmp_path):
     with pytest.raises(errors.BadInput, match=r"(?s)peer keras_tutorial: .*FileNotFoundError"):
-        with step.started(["keras_tutorial"], tmp_path) as workers:
-            step.take_turns(workers, 1)
+        race.run(["keras_tutorial"], tmp_path / "nowhere", 1)

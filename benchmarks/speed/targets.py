@@ -30,15 +30,11 @@ class Target(NamedTuple):
 def render(targets: Sequence[dict[str, Any]]) -> str:
     """A row each, as from JSON: what, measured, target, met or not."""
     words = {True: "met", False: "NOT MET", None: "not measured"}
-    rows = [
-        [
-            each["what"],
-            "-" if each["measured"] is None else _quantity(each["measured"], each["unit"]),
-            f"{each['kind']} {_quantity(each['bound'], each['unit'])}",
-            words[each["met"]],
-        ]
-        for each in targets
-    ]
+    rows = []
+    for each in targets:
+        measured = "-" if each["measured"] is None else _quantity(each["measured"], each["unit"])
+        bound = f"{each['kind']} {_quantity(each['bound'], each['unit'])}"
+        rows.append([each["what"], measured, bound, words[each["met"]]])
     return table.render(["what", "measured", "target", ""], rows)
 
 

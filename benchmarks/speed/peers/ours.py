@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.speed import peer
+from benchmarks import child
+from benchmarks.speed import race
 from stages import train
 from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord
@@ -18,11 +19,9 @@ from stages.training import execution, hardware, loop, phases
 MOST_EPOCHS = 1000  # that a benchmark may ask for
 
 
-def prepare(data: Path) -> peer.Peer:
-    """The network, to be trained on `data`/records/train.
-
-    It puts the parts together as the train stage does.
-    """
+def prepare(data: Path) -> race.Peer:
+    """Write the records of `data`/subset, and put the parts of a training together as its stage does."""
+    child.stage("records", data, "subset", "records", "training_images.png")
     params = paramfile.read(train.Params, "train", data / "params.yaml")
     split = tfrecord.Split(data / "records/train")
     manifest = split.manifest
@@ -34,22 +33,14 @@ def prepare(data: Path) -> peer.Peer:
     network = architecture.Architecture(params.model).build(manifest.image_shape, len(manifest.classes))
     looks = params.test_time_augmentation
     classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
-    penalty = loop.Penalty(params.l1, params.l2)
+    models, penalty = (classifier.logits, classifier.tested), loop.Penalty(params.l1, params.l2)
 
     def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
-        models = classifier.logits, classifier.tested
         return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
 
-    trainer, *_ = phases.build(
-        make,
-        network,
-        params.optimizer,
-        params.schedule,
-        params.fine_tuning,
-        params.epochs,
-        math.ceil(manifest.count / params.batch_size),
-        machine.precision,
-    )
+    settings = params.optimizer, params.schedule, params.fine_tuning, params.epochs
+    steps = math.ceil(manifest.count / params.batch_size)
+    trainer, *_ = phases.build(make, network, *settings, steps, machine.precision)
     batches = execution.streamed(split, params.batch_size, range(MOST_EPOCHS), params.seed)
     numbers = itertools.count()
 
@@ -60,4 +51,4 @@ def prepare(data: Path) -> peer.Peer:
     def classify(images: np.ndarray) -> np.ndarray:
         return classifier.probabilities.predict(images, verbose=0).argmax(axis=1)
 
-    return peer.Peer(epoch, classify)
+    return race.Peer(epoch, classify)

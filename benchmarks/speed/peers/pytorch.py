@@ -1,21 +1,19 @@
 """The network in PyTorch at its best: the precision that is quick here, channels last, batches sliced from
 memory."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.speed import peer
-from stages.layers import processor
+from benchmarks.speed import race
 from stages.training import hardware
 
-BATCH_SIZE = 128
 
-
-def prepare(data: Path, compiled: bool = False) -> peer.Peer:
-    """The network, to be trained on `data`/subset/train."""
+def prepare(data: Path, is_compiled: bool = False) -> race.Peer:
+    """The network, to be trained on `data`/subset/train; its passes forward and backward can be compiled."""
     torch.manual_seed(0)
     images = torch.from_numpy(np.load(data / "subset/train/images.npy").astype(np.float32) / 255)
     labels = torch.from_numpy(np.load(data / "subset/train/labels.npy"))
@@ -23,14 +21,13 @@ def prepare(data: Path, compiled: bool = False) -> peer.Peer:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
     loss_function = nn.CrossEntropyLoss()
     # dynamic=False: the epoch's smaller last batch gets code of its own, the others keep theirs.
-    network = torch.compile(model, dynamic=False) if compiled else model
-    fast = hardware.fast_cpu_precision(processor.instruction_set(), processor.vendor())
-    is_autocast = fast == "mixed_bfloat16"
+    network = torch.compile(model, dynamic=False) if is_compiled else model
+    is_autocast = hardware.select("cpu", "auto").precision == "mixed_bfloat16"
 
     def epoch() -> float:
         model.train()
         total = torch.zeros(())
-        for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+        for batch in torch.randperm(len(images)).split(race.BATCH_SIZE):
             # [B, H, W, C] seen as [B, C, H, W] is channels last.
             pixels, classes = images[batch].permute(0, 3, 1, 2), labels[batch]
             optimizer.zero_grad()
@@ -48,7 +45,10 @@ def prepare(data: Path, compiled: bool = False) -> peer.Peer:
             found = [model(batch).argmax(dim=1) for batch in pixels.split(500)]
         return torch.cat(found).numpy()
 
-    return peer.Peer(epoch, classify)
+    return race.Peer(epoch, classify)
+
+
+compiled = functools.partial(prepare, is_compiled=True)
 
 
 def _model() -> nn.Sequential:
