@@ -53,7 +53,7 @@ def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str])
     grouped = np.fromiter((group != "" for group in groups), bool, count)
     for firsts in (_firsts(pixels), np.where(grouped, _firsts(groups), np.arange(count))):
         numbers = _joined(numbers, [(np.arange(count), firsts)])
-    return _in_order(numbers)
+    return numbers
 
 
 def near_pairs(pixels: Sequence[str], hashes: np.ndarray, limit: int = 100) -> list[Pair]:
@@ -119,14 +119,11 @@ def _tied(hashes: np.ndarray) -> np.ndarray:
 
 
 def _joined(numbers: np.ndarray, ties: list[hamming.Pairs]) -> np.ndarray:
-    """The numbers after each tie has made two of them one."""
+    """The numbers after each tie has made two of them one: from 0, in the order in which each is first found.
+
+    That order is SciPy's, if the numbers before it were in such an order.
+    """
     one, other = (numbers[np.concatenate([tie[side] for tie in ties])] for side in (0, 1))
     ones = np.ones(len(one), np.int8)
     graph = sparse.coo_array((ones, (one, other)), shape=(len(numbers), len(numbers)))
     return csgraph.connected_components(graph, directed=False)[1][numbers].astype(np.int64)
-
-
-def _in_order(numbers: np.ndarray) -> np.ndarray:
-    """Numbers from 0 in the order in which each is first found."""
-    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[which]
