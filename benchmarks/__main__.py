@@ -9,6 +9,7 @@ from stages.running import errors
 
 NAMES = dict.fromkeys(["step", "data_path", "kernels", "learning"], "speed")
 NAMES |= dict.fromkeys(["accuracy", "ablation", "tutorials", "picture"], "suites")
+NAMES |= {"imagenet": "pretrained"}
 
 
 def main(words: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.backbones import efficientnet_lite0, packaged
-from stages.classifier import architecture
+from stages.classifier import architecture, stock_layers
 from stages.models import transfer
 from stages.running import errors
 from stages.sources import packages
@@ -160,6 +160,18 @@ def test_tensors_of_another_network_are_bad_input(tmp_path):
     (tmp_path / FILE).write_bytes(torch_files.of_arrays({"conv1.weight": np.zeros((1, 3, 3, 3), np.float32)}))
     said = refusal("file", tmp_path / FILE)
     assert f"{tmp_path / FILE}, which does not fit: expected a tensor _conv_stem.weight of shape" in said
+
+
+def test_the_network_loads_without_this_project(tmp_path):
+    (tmp_path / FILE).write_bytes(CONTENT)
+    options = {"backbone": NAME, "weights": "file", "image_size": 32, "dropout": 0.2}
+    model = architecture.Architecture({"name": "transfer", **options}).build([8, 8, 3], 2, tmp_path / FILE)
+    stock_layers.with_stock_layers(model).save(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    expected = model(pixels, training=False)
+    assert np.ptp(expected, axis=0).min() > 0.01, "images are not told apart"
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(pixels, training=False), expected, atol=1e-4)
 
 
 def test_every_row_says_what_is_verified():
