@@ -165,6 +165,14 @@ def swapped_profile():
     return bytes(swapped)
 
 
+def near_srgb_profile():
+    """Return the profile of sRGB with its red moved by a thousandth, which no eye could tell."""
+    tags = [SRGB[132 + 12 * tag : 144 + 12 * tag] for tag in range(int.from_bytes(SRGB[128:132], "big"))]
+    red = next(int.from_bytes(tag[4:8], "big") for tag in tags if tag[:4] == b"rXYZ") + 8
+    moved = int.from_bytes(SRGB[red : red + 4], "big") + 66
+    return SRGB[:red] + moved.to_bytes(4, "big") + SRGB[red + 4 :]
+
+
 def linear_grey_profile():
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
     return profile(b"GRAY", b"mntr", {b"wtpt": white, b"kTRC": b"curv\0\0\0\0" + struct.pack(">I", 0)})
@@ -256,6 +264,8 @@ def _sound():
     yield Odd("long_text.png", png(1, 1, 8, 0, b"\0a", long_text()), plain([97], (1, 1)), 0, "tiny")
     yield Odd("lossless.webp", encode(PICTURE, "WEBP", lossless=True), COLOURS)
     yield Odd("ordinary.avif", encode(PICTURE, "AVIF", quality=100, subsampling="4:4:4"), COLOURS, 3)
+    avif = encode(PICTURE, "AVIF", quality=100, subsampling="4:4:4")
+    yield Odd("by_brand.avif", avif.replace(b"ftypavif", b"ftypmif1"), COLOURS, 3)
     yield Odd("deflate.tif", encode(PICTURE, "TIFF", compression="tiff_adobe_deflate"), COLOURS)
 
 
@@ -294,6 +304,7 @@ def _profiles():
     white = np.full_like(COLOURS, 255)
     yield Odd("profile_clear.png", encode(clear, icc_profile=swapped), white, 0, "alpha profile")
     yield Odd("srgb.png", encode(PICTURE, icc_profile=SRGB), COLOURS)
+    yield Odd("near_srgb.png", encode(Image.fromarray(NOISE), icc_profile=near_srgb_profile()), NOISE)
     yield Odd("broken_profile.png", encode(PICTURE, icc_profile=b"broken"), COLOURS)
     yield Odd("short_profile.png", encode(PICTURE, icc_profile=swapped[:200]), COLOURS)
     yield Odd("wrong_profile.png", encode(PICTURE.convert("L"), icc_profile=swapped), GREY[..., None])
@@ -320,6 +331,8 @@ def _deep():
     hidden = np.array([[[255] * 3, [255, 0, 1]]], np.uint8)
     one = chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000))
     yield Odd("deep_rgb_clear.png", png(2, 1, 16, 2, row, one), hidden, notes="alpha deep tiny")
+    row, pair = b"\0" + struct.pack(">4H", 1000, 65535, 1000, 0), np.array([[[3], [255]]], np.uint8)
+    yield Odd("deep_grey_alpha.png", png(2, 1, 16, 4, row), pair, notes="alpha deep tiny")
     row, one = b"\0" + struct.pack(">2H", 1000, 1001), chunk(b"tRNS", struct.pack(">H", 1000))
     hidden = np.array([[[255], [3]]], np.uint8)
     yield Odd("deep_clear.png", png(2, 1, 16, 0, row, one), hidden, notes="alpha deep tiny")

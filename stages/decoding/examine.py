@@ -100,7 +100,8 @@ def _reduced(rgb: Image.Image) -> Image.Image:
     scale = REDUCED / max(grey.size)
     if scale >= 1:
         return grey
-    return grey.resize([max(1, round(side * scale)) for side in grey.size], Image.Resampling.BILINEAR)
+    size = [max(1, round(side * scale)) for side in grey.size]
+    return grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=3)
 
 
 def _hash(grey: Image.Image) -> str:

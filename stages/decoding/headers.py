@@ -57,40 +57,17 @@ def _brand(encoded: bytes) -> str | None:
 
 
 def size_of(encoded: bytes) -> tuple[int, int] | None:
-    """Read the width and height of a file whose decoder allocates memory, or judges the size, as it opens it.
+    """Read the size of a WebP or AVIF file, whose decoders allocate memory or judge the size as they open it.
 
     Returns:
-        The width and height that the decoder would allocate; None for other formats and damaged headers.
+        Its width and height; None for other formats and damaged headers.
     """
     match format_of(encoded):
-        case "GIF":
-            return _gif_size(encoded)
         case "WEBP":
             return _webp_size(encoded)
         case "AVIF":
             return _largest_extent(encoded)
     return None
-
-
-def _gif_size(encoded: bytes) -> tuple[int, int] | None:
-    """Read the size of a GIF file's screen, which grows to hold its first picture."""
-    width, height, flags = (
-        int.from_bytes(encoded[6:8], "little"),
-        int.from_bytes(encoded[8:10], "little"),
-        encoded[10] if len(encoded) > 10 else 0,
-    )
-    place = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
-    while encoded[place : place + 1] == b"!":
-        place += 2
-        while place < len(encoded) and encoded[place]:
-            place += 1 + encoded[place]
-        place += 1
-    if encoded[place : place + 1] != b"," or len(encoded) < place + 9:
-        return None
-    left, top, across, down = (
-        int.from_bytes(encoded[at : at + 2], "little") for at in range(place + 1, place + 9, 2)
-    )
-    return max(width, left + across), max(height, top + down)
 
 
 def _webp_size(encoded: bytes) -> tuple[int, int] | None:

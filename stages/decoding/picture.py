@@ -33,6 +33,7 @@ WHITE = (255, 255, 255)
 MAX_PIXELS = 178_956_970  # height times width
 MAX_PASSES = 20  # times `max_pixels` that the scans of a progressive JPEG file may go through
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+PNG_GREY_ALPHA = 4  # a PNG file's kind of colour, which Pillow gives as RGBA if it has 16 bits
 UPRIGHT = {  # the turn that undoes each value of EXIF's orientation (tag 0x0112); 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -96,6 +97,21 @@ class Opened(NamedTuple):
     notes: frozenset[str]
 
 
+class _Gif(GifImagePlugin.GifImageFile):
+    """A GIF file of which only the first frame counts, so that none has to be cleared for the next one.
+
+    Pillow would allocate what it clears, of any size that the file states, as it opens the file.
+    """
+
+    @property
+    def disposal_method(self) -> int:
+        return 0
+
+    @disposal_method.setter
+    def disposal_method(self, method: int) -> None:
+        pass
+
+
 class _Tiff(TiffImagePlugin.TiffImageFile):
     """A TIFF file that stays as it is stored: Pillow turns it upright by a way that odd EXIF can break."""
 
@@ -126,7 +142,7 @@ def _avif(file: io.BytesIO) -> ImageFile.ImageFile:
 # The classes themselves: Image.open would apply Pillow's limit, and load plugins when it is called first.
 OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
+    "GIF": _Gif,
     "JPEG": _jpeg,
     "PNG": PngImagePlugin.PngImageFile,
     "TIFF": _Tiff,
@@ -171,7 +187,7 @@ def open_checked(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Opened:
         notes = _notes(stored, encoded)
         stored.load()
         _scale_transparency(stored, encoded)
-        return _opened(stored, notes)
+        return _opened(stored, _plain(stored, encoded), notes)
     except Fault:
         raise
     except MemoryError as error:
@@ -281,9 +297,9 @@ def _has_frames(stored: ImageFile.ImageFile) -> bool:
         return False
 
 
-def _opened(stored: ImageFile.ImageFile, notes: set[str]) -> Opened:
+def _opened(stored: ImageFile.ImageFile, plain: Image.Image, notes: set[str]) -> Opened:
+    """Turn the plain image of a file upright and bring it to sRGB."""
     turn = UPRIGHT.get(_orientation(stored))
-    plain = _plain(stored)
     converted = profiles.to_srgb(stored if stored.mode == "CMYK" else plain, stored.info.get("icc_profile"))
     image = plain if converted is None else converted
     found = {"turned": turn is not None, "profile": converted is not None, "alpha": plain.mode[-1] == "A"}
@@ -304,11 +320,12 @@ def _orientation(stored: ImageFile.ImageFile) -> int:
         return 1
 
 
-def _plain(stored: ImageFile.ImageFile) -> Image.Image:
+def _plain(stored: ImageFile.ImageFile, encoded: bytes) -> Image.Image:
     """Convert a loaded image to mode L, LA, RGB or RGBA, without its profile."""
     if stored.mode.startswith(("I", "F")):
         return _shifted(stored)
-    grey = stored.mode in ("1", "L", "LA", "La")
+    png = isinstance(stored, PngImagePlugin.PngImageFile)
+    grey = stored.mode in ("1", "L", "LA", "La") or (png and encoded[25] == PNG_GREY_ALPHA)
     if stored.has_transparency_data:
         return stored.convert("LA" if grey else "RGBA")
     return stored.convert("L" if grey else "RGB")
