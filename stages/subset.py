@@ -30,6 +30,7 @@ class Params(paramfile.Section):
     limit_per_class: int | None = pydantic.Field(ge=1)
     val_fraction: float | None = pydantic.Field(ge=0, lt=1)
     test_fraction: float | None = pydantic.Field(gt=0, lt=1)
+    near_duplicates: bool
     conflicts: divide.Conflicts
     seed: paramfile.Seed
 
@@ -86,7 +87,7 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
             a class with no images, no test split or one without labels, images of different sizes, or
             pictures under several classes if `params.conflicts` is "error".
     """
-    dataset, names, published = _read(raw_files)
+    dataset, names, published = _read(raw_files, params.near_duplicates)
     chosen = _chosen(params.classes, names, dataset)
     ids = [names.index(name) for name in chosen]
     fractions = carve.Fractions(params.val_fraction, params.test_fraction, params.limit_per_class)
@@ -115,6 +116,8 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
     }
     outputs.write_json(report, described)
     _draw(page, divided, dict(zip(chosen, ids, strict=True)))
+    if remark := describe.remark(divided.splits):
+        print(remark)
     for split, count in unused.items():
         print(f"not used: the published split {split} with {count:,} labelled images")
 
@@ -128,7 +131,7 @@ def _draw(page: Path, divided: divide.Divided, ids: dict[str, int]) -> None:
         canvas.save(drawn, partial)
 
 
-def _read(folder: Path) -> tuple[str, list[str], dict[str, carve.Published]]:
+def _read(folder: Path, near: bool) -> tuple[str, list[str], dict[str, carve.Published]]:
     """Read the dataset's name, its classes and its published splits."""
     manifest = raw.read(folder)
     names, published = plugins.load("datasets", manifest.plugin).read(folder)
@@ -138,7 +141,7 @@ def _read(folder: Path) -> tuple[str, list[str], dict[str, carve.Published]]:
             raise errors.BadInput(f"{where}: received {len(images)} images, {len(labels)} labels")
         if len(labels) and labels.max() >= len(names):
             raise errors.BadInput(f"{where}: expected labels below {len(names)}, found {labels.max()}")
-    return manifest.dataset, names, divide.with_keys(published)
+    return manifest.dataset, names, divide.with_keys(published, near)
 
 
 def _chosen(wanted: list[str] | Literal["all"], names: list[str], dataset: str) -> list[str]:

@@ -233,7 +233,9 @@ def test_the_card_says_what_the_metrics_say(reports_of_dark):
 
 def test_the_card_links_only_to_what_is_beside_it(reports):
     links = set(re.findall(r"\]\(([^):]+)\)", (reports / "model_card.md").read_text()))
-    assert {"confusion_matrix.png", "reliability.png", "learning_curves.png"} < links <= REPORTS
+    assert (
+        {"confusion_matrix.png", "reliability.png", "learning_curves.png"} < links <= {*REPORTS, "data.png"}
+    )
 
 
 def test_a_report_on_other_classes_is_bad_input(records, history, reports, tmp_path):

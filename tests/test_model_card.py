@@ -214,7 +214,7 @@ def test_contradictions_and_unused_splits_are_told():
         in told
     )
     assert " and <code>a&#124;b</code> (image 5, validation); reports/data.json has more of them." in told
-    assert "not used: `extra` (1 labelled image), `unlabelled` (0 labelled images).\n\n|" in told
+    assert "not used: `extra` (1 labelled image), `unlabelled` (0 labelled images).\n\n![The data" in told
 
 
 def test_braces_in_a_name_are_no_template():

@@ -27,6 +27,7 @@ DEFAULTS = {
     "limit_per_class": None,
     "val_fraction": 0.2,
     "test_fraction": None,
+    "near_duplicates": True,
     "conflicts": "keep",
     "seed": 0,
 }

@@ -54,6 +54,7 @@ def data_report(classes=tuple(CLASSES), test=10, **params):
             "image_size": None,
             "resize": "squash",
             "background": "white",
+            "near_duplicates": True,
             "conflicts": "keep",
             "limit_per_class": None,
             "seed": 0,

@@ -10,6 +10,7 @@ import numpy as np
 from stages.splits import by_content, carve
 
 ODD = 8  # pictures of each kind
+MUCH = 0.1  # share of the pictures that is remarkable if they all have to be in one split
 LISTED = 100  # near duplicates in the report
 
 
@@ -40,6 +41,20 @@ def describe(splits: dict[str, carve.Split], fractions: carve.Fractions) -> dict
         "odd": {kind: facts["path"][places].tolist() for kind, places in odd(facts).items()},
         "shares": _shares(splits, fractions),
     }
+
+
+def remark(splits: dict[str, carve.Split]) -> str:
+    """Return a warning if a large part of the own pictures had to stay together, else nothing."""
+    keys = [key for content in splits.values() for key in content.chosen_keys]
+    if not keys:
+        return ""
+    ((_, largest),) = collections.Counter(keys).most_common(1)
+    if largest <= max(ODD, MUCH * len(keys)):
+        return ""
+    return (
+        f"{largest:,} of {len(keys):,} pictures are in one split, as they are of one group or look alike, one like"
+        " the next; if they do not, set subset.near_duplicates to false"
+    )
 
 
 def together(splits: dict[str, carve.Split]) -> dict[str, np.ndarray]:

@@ -64,11 +64,12 @@ def _pixels(split: carve.Split, form: sized.Form) -> list[Any]:
     return repeats.digests(sized.images(split, form)) if known is None else known.tolist()
 
 
-def with_keys(published: dict[str, tuple[Any, np.ndarray]]) -> dict[str, carve.Published]:
-    """Give own pictures the keys by which they stay together: near duplicates, and those of a group.
+def with_keys(published: dict[str, tuple[Any, np.ndarray]], near: bool) -> dict[str, carve.Published]:
+    """Give own pictures the keys by which they stay together: equal ones, and those of a group.
 
     Args:
         published: The images and labels of each published split, as a dataset's `read` gives them.
+        near: True if near duplicates stay together, too.
     """
     if not all(hasattr(images, "facts") for images, _ in published.values()):
         return {split: carve.Published(*content) for split, content in published.items()}
@@ -78,7 +79,7 @@ def with_keys(published: dict[str, tuple[Any, np.ndarray]]) -> dict[str, carve.P
         np.concatenate([images.facts[name] for images, _ in published.values()])
         for name in ("pixels", "hash", "group")
     )
-    numbers = np.array([int(text, 16) for text in hashes], np.uint64)
+    numbers = np.array([int(text, 16) if near else 0 for text in hashes], np.uint64)
     components = kin.components(pixels.tolist(), numbers, groups.tolist())
     keys = iter(by_content.keys(components, pixels.tolist(), groups.tolist()))
     return {
