@@ -52,8 +52,8 @@ def remark(splits: dict[str, carve.Split]) -> str:
     if largest <= max(ODD, MUCH * len(keys)):
         return ""
     return (
-        f"{largest:,} of {len(keys):,} pictures are in one split, as they are of one group or look alike, one like"
-        " the next; if they do not, set subset.near_duplicates to false"
+        f"{largest:,} of {len(keys):,} pictures are in one split, as they are of one group or look alike, one"
+        " like the next; if they do not, set subset.near_duplicates to false"
     )
 
 
