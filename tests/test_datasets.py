@@ -7,7 +7,7 @@ import pytest
 
 from stages.datasets import digits
 from stages.running import plugins
-from tests import sandbox
+from tests import pictures, sandbox
 
 
 class Row(NamedTuple):
@@ -26,6 +26,8 @@ ROWS = {  # one per file of stages/datasets/
     "fashion_mnist": Row(
         "raw_fashion_mnist", {}, ["T-shirt/top", "Ankle boot"], {"train": 30, "test": 10}, (28, 28, 1)
     ),
+    "folder": Row("raw_folder", pictures.FOLDER, ["cat", "dog"], {"train": 6, "test": 4}, (10, 12, 3)),
+    "table": Row("raw_table", pictures.TABLE, ["cat", "dog"], {"train": 6, "val": 2}, (10, 12, 3)),
     "tfds": Row("raw_pets", {"builder": "pets"}, ["cat", "dog"], {"train": 12, "test": 4}, (None, 5, 3)),
 }
 
@@ -40,6 +42,24 @@ def raw_digits(tmp_path):
 @pytest.fixture
 def raw_pets(pets):
     return pets.folder
+
+
+@pytest.fixture
+def raw_folder(tmp_path):
+    names = [*pictures.numbered(["cat", "dog"], 3, "train/"), *pictures.numbered(["cat", "dog"], 2, "test/")]
+    pictures.collected("folder", pictures.write(tmp_path / "mine", *names), tmp_path / "raw")
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def raw_table(tmp_path):
+    names = pictures.numbered(["cat", "dog"], 4)
+    place = pictures.write(tmp_path / "mine", *names)
+    rows = [f"{name},{name[:3]},{'val' if '003' in name else 'train'}" for name in names]
+    pictures.put(place / "labels.csv", "\n".join(["file,label,split", *rows]).encode())
+    columns = {**pictures.COLUMNS, "split": "split"}
+    pictures.collected("table", place, tmp_path / "raw", columns=columns)
+    return tmp_path / "raw"
 
 
 @pytest.fixture(params=plugins.names("datasets"))
@@ -68,7 +88,8 @@ def test_every_published_split_has_its_images(row):
 def test_images_are_bytes_of_the_declared_shape(row):
     expected, raw, dataset = row
     for images, labels in dataset.read(raw)[1].values():
-        for image in images[np.arange(len(labels))]:
+        assert len(images) == len(labels)
+        for image in pictures.decoded(images):
             assert image.dtype == np.uint8
             assert all(size in (None, other) for size, other in zip(expected.shape, image.shape, strict=True))
 

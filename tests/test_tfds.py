@@ -12,7 +12,9 @@ import tensorflow_datasets
 from PIL import Image
 
 from stages.datasets import tfds
-from stages.running import errors
+from stages.decoding import picture
+from stages.running import errors, paramfile
+from tests.pictures import decoded
 
 SQUARE = {"image": np.zeros((4, 4, 3), np.uint8), "label": 0}
 
@@ -30,22 +32,23 @@ def test_a_prepared_dataset_is_read_with_each_images_own_label(pets):
     for split, (images, labels) in splits.items():
         stored = pets.examples[split]
         assert len(images) == len(labels) == len(stored)
-        read = by_content(images[np.arange(len(images))], labels)
+        read = by_content(decoded(images), labels)
         assert read == by_content([each["image"] for each in stored], [each["label"] for each in stored])
 
 
 def test_images_are_arrays_of_own_sizes_and_labels_are_integers(pets):
     images, labels = tfds.read(pets.folder)[1]["train"]
-    chosen = images[np.array([3, 0])]
+    chosen = decoded(images, [3, 0])
     assert labels.dtype == np.int64
     assert {image.dtype for image in chosen} == {np.dtype(np.uint8)}
-    assert {image.shape for image in images[np.arange(12)]} == {(4, 5, 3), (5, 5, 3), (6, 5, 3)}
+    assert {image.shape for image in decoded(images)} == {(4, 5, 3), (5, 5, 3), (6, 5, 3)}
 
 
 def test_images_come_in_the_order_they_are_asked_for(pets):
     images, _ = tfds.read(pets.folder)[1]["train"]
-    whole = images[np.arange(12)]
-    for position, image in zip([5, 2, 5], images[np.array([5, 2, 5])], strict=True):
+    whole = decoded(images)
+    assert len(whole) == 12
+    for position, image in zip([5, 2, 5], decoded(images, [5, 2, 5]), strict=True):
         assert np.array_equal(image, whole[position])
 
 
@@ -197,7 +200,8 @@ def test_every_picture_of_a_dataset_gets_the_declared_channels(prepare_tfds, pet
     pictures = [encode("RGB"), encode("P"), encode("P", "GIF"), encode("RGBA"), encode("CMYK", "JPEG")]
     folder = prepare_tfds("mixed", pets_features, train=[{"image": each, "label": 0} for each in pictures])
     images, _ = tfds.read(folder)[1]["train"]
-    for image in images[np.arange(len(pictures))]:
+    assert len(images) == len(pictures)
+    for image in decoded(images):
         assert image.shape == (4, 5, 3)
         assert np.abs(image.astype(int) - [255, 0, 0]).max() <= 3
 
@@ -205,23 +209,23 @@ def test_every_picture_of_a_dataset_gets_the_declared_channels(prepare_tfds, pet
 def test_channels_that_a_dataset_leaves_open_are_rgb(prepare_tfds, pets_features):
     features = pets_features | {"image": tensorflow_datasets.features.Image(shape=(None, None, None))}
     folder = prepare_tfds("open", features, train=[{"image": encode("L"), "label": 0}])
-    assert tfds.read(folder)[1]["train"][0][np.array([0])][0].shape == (4, 5, 3)
+    assert decoded(tfds.read(folder)[1]["train"][0])[0].shape == (4, 5, 3)
 
 
 def test_images_that_are_stored_as_arrays_are_read(prepare_tfds, pets_features):
     array = np.arange(32, dtype=np.uint8).reshape(4, 4, 2)
     features = pets_features | {"image": tensorflow_datasets.features.Tensor(shape=(4, 4, 2), dtype=np.uint8)}
     folder = prepare_tfds("arrays", features, train=[{"image": array, "label": 1}])
-    assert np.array_equal(tfds.read(folder)[1]["train"][0][np.array([0])][0], array)
+    assert np.array_equal(decoded(tfds.read(folder)[1]["train"][0])[0], array)
 
 
 def test_a_picture_that_cannot_be_decoded_is_named(prepare_tfds, pets_features):
     pictures = [encode("RGB", "JPEG"), encode("RGB", "JPEG")[:-80], encode("RGB", "JPEG")]
     folder = prepare_tfds("torn", pets_features, train=[{"image": each, "label": 0} for each in pictures])
     images, labels = tfds.read(folder)[1]["train"]
-    assert len(labels) == len(images[np.array([0, 2])]) + 1
+    assert len(labels) == len(decoded(images, [0, 2])) + 1
     with pytest.raises(errors.BadInput, match=f"{folder}: train image 1: cannot be decoded: "):
-        images[np.arange(3)]
+        decoded(images)
 
 
 def test_an_example_that_cannot_be_read_is_named(prepare_tfds, pets_features):
@@ -240,7 +244,7 @@ def test_only_images_and_labels_are_decoded(prepare_tfds, pets_features):
     features = pets_features | {"mask": pets_features["image"]}
     example = {"image": encode("RGB"), "label": 0, "mask": b"no picture"}
     folder = prepare_tfds("masked", features, train=[example])
-    assert tfds.read(folder)[1]["train"][0][np.array([0])][0].shape == (4, 5, 3)
+    assert decoded(tfds.read(folder)[1]["train"][0])[0].shape == (4, 5, 3)
 
 
 def test_a_dataset_without_labels_is_refused_before_fetching(tmp_path):
@@ -289,4 +293,48 @@ def test_pictures_get_the_channels_that_their_dataset_declares(prepare_tfds, pet
     pictures = [encode("RGB"), encode("L"), encode("P", "GIF")]
     folder = prepare_tfds(f"of{channels}", features, train=[{"image": each, "label": 0} for each in pictures])
     images, _ = tfds.read(folder)[1]["train"]
-    assert {image.shape for image in images[np.arange(3)]} == {(4, 5, channels)}
+    assert {image.shape for image in decoded(images)} == {(4, 5, channels)}
+
+
+@pytest.mark.parametrize("asked", [1, 3, 4])
+def test_channels_that_are_asked_for_replace_the_declared(prepare_tfds, pets_features, asked):
+    features = pets_features | {"image": tensorflow_datasets.features.Image(shape=(None, None, 4))}
+    pictures = [encode("RGB"), encode("L"), encode("RGBA", colour="lime")]
+    folder = prepare_tfds(f"asked{asked}", features, train=[{"image": each, "label": 0} for each in pictures])
+    images, _ = tfds.read(folder)[1]["train"]
+    shapes = {images.decode(position, picture.Colours(asked)).shape for position in range(3)}
+    assert shapes == {(4, 5, asked)}
+
+
+def test_transparent_pixels_are_composed_on_the_background(prepare_tfds, pets_features):
+    buffer = io.BytesIO()
+    Image.new("RGBA", (5, 4), (200, 0, 0, 0)).save(buffer, "PNG")
+    folder = prepare_tfds("clear", pets_features, train=[{"image": buffer.getvalue(), "label": 0}])
+    image = tfds.read(folder)[1]["train"][0].decode(0, picture.Colours(3, (1, 2, 3)))
+    assert (image == [1, 2, 3]).all()
+
+
+def test_stored_arrays_get_the_channels_that_are_asked_for(prepare_tfds, pets_features):
+    features = pets_features | {"image": tensorflow_datasets.features.Tensor(shape=(4, 4, 3), dtype=np.uint8)}
+    folder = prepare_tfds("colours", features, train=[{"image": np.full((4, 4, 3), 7, np.uint8), "label": 1}])
+    grey = tfds.read(folder)[1]["train"][0].decode(0, picture.Colours(1))
+    assert grey.shape == (4, 4, 1) and (grey == 7).all()
+
+
+def test_pictures_that_cannot_be_decoded_are_counted_by_download(
+    prepare_tfds, pets_features, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tfds, "SHOWN", 2)
+    torn = encode("RGB", "JPEG")[:-80]
+    pictures = [torn, encode("RGB"), torn, torn]
+    folder = prepare_tfds("torn4", pets_features, train=[{"image": each, "label": 0} for each in pictures])
+    options = paramfile.check(tfds.Options, {"builder": "torn4"}, "download.dataset")
+    with pytest.raises(errors.BadInput) as caught:
+        tfds.fetch(options, "auto", folder, tmp_path)
+    heading, *named, more = str(caught.value).splitlines()
+    assert heading == "3 of 4 images cannot be decoded:"
+    assert [line.split(": cannot be")[0] for line in named] == [
+        f"  {folder}: train image {i}" for i in (0, 2)
+    ]
+    assert more == "  and 1 more"
+    assert not list(tmp_path.iterdir())
