@@ -80,7 +80,8 @@ def download(params: Params, folder: Path, faults: Path) -> None:
 def _write_faults(path: Path, found: Sequence[listing.Fault]) -> None:
     with outputs.file(path) as partial:
         with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([listing.Fault._fields, *found])
+            file.write(",".join(listing.Fault._fields) + "\n")
+            csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(found)
 
 
 def _require_few(found: Sequence[listing.Fault], files: int, options: listing.Checks, report: Path) -> None:
@@ -90,7 +91,7 @@ def _require_few(found: Sequence[listing.Fault], files: int, options: listing.Ch
         errors.BadInput: there are some, or more than may be skipped.
     """
     share = len(found) / files
-    listed = "\n".join(f"  {each.path}: {each.kind}: {each.detail}" for each in found[:SHOWN])
+    listed = "\n".join(f"  {listing.shown(each.path)}: {each.kind}: {each.detail}" for each in found[:SHOWN])
     more = f"\n  and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
     what = f"{len(found):,} of {files:,} files cannot be used ({report} has all):\n{listed}{more}"
     if options.faults == "error":

@@ -23,7 +23,7 @@ class Options(listing.Checks):
     def _valid(cls, pattern: str | None) -> str | None:
         try:
             re.compile(pattern or "")
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(
                 f"expected a regular expression or null, received {pattern!r}: {error}"
             ) from error
@@ -67,7 +67,7 @@ def entries(root: Path, group: str | None = None) -> listing.Listing:
         found.append(listing.Entry(str(path), label, split, _group(group, str(path))))
     parents = [root / name for name in splits] if splits else [root]
     names = {name for parent in parents for name in _folders(parent)} | {entry.label for entry in found}
-    classes = listing.classes(names)
+    classes = listing.classes(names, root)
     _require_one_level(found, classes, depth)
     _require_pictures(found, classes)
     remarks = _remarks(walked, outside)
@@ -91,11 +91,7 @@ def _remarks(walked: list[tuple[str, bool]], outside: list[str]) -> list[str]:
 
 def _folders(place: Path) -> set[str]:
     """Return the names of the folders in a folder that are not left behind by a system."""
-    return {
-        entry.name
-        for entry in place.iterdir()
-        if listing.is_folder(entry) and not listing.is_left_behind(entry.name)
-    }
+    return {entry.name for entry in listing.visible(place) if listing.is_folder(entry)}
 
 
 def _splits(root: Path, top: list[str]) -> dict[str, str]:

@@ -84,7 +84,8 @@ def entries(root: Path, options: Options) -> listing.Listing:
     remarks = [f"left out, as the table does not list them: {listing.named(unlisted)}"] if unlisted else []
     listed = list(found.values())
     _require_all_or_no_splits(listed)
-    return listing.Listing(listing.classes({entry.label for entry in listed}), listed, faults, remarks)
+    classes = listing.classes({entry.label for entry in listed}, root / options.table)
+    return listing.Listing(classes, listed, faults, remarks)
 
 
 def _rows(root: Path, options: Options) -> pd.DataFrame:

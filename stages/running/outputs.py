@@ -60,10 +60,13 @@ def file(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: object, sort_keys: bool = True) -> None:
-    """Write JSON, by default with sorted keys, so that equal values give equal bytes; NaN is an error."""
+    """Write JSON, by default with sorted keys, so that equal values give equal bytes; NaN is an error.
+
+    What is not UTF-8 in the name of a file reaches Python as surrogates; JSON has escapes for them.
+    """
     text = json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
     with file(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> dict:

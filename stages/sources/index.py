@@ -2,24 +2,30 @@
 
 data/raw then holds no pictures but
 
-    index.csv      a row per picture, sorted by path; see `COLUMNS`
+    index.csv      a row per picture, sorted by path; see `TYPES`
     pictures.json  where the pictures are, the classes in the order of their labels, the limit of pixels
 """
 
+import csv
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from stages.decoding import examine, picture
 from stages.running import errors, outputs, paramfile
 from stages.sources import checksums, examined, extracted, listing, raw
 
 TABLE, SOURCE = "index.csv", "pictures.json"
-COLUMNS = ["path", "label", "split", "group", "size", "digest", *examine.Facts._fields]
-
-TEXTS = ["path", "label", "split", "group", "digest", "mode", "format", "pixels", "hash", "notes"]
+LEVELS = 32  # folders or archives, one in the other, before the pictures
+TYPES: dict[str, Any] = {
+    **listing.Entry.__annotations__,
+    "size": int,  # bytes
+    "digest": str,
+    **examine.Facts.__annotations__,
+}
+COLUMNS = list(TYPES)
+DTYPES: dict[Any, Any] = {int: np.int64, float: np.float64, str: object}
 
 
 class Source(paramfile.Section):
@@ -39,34 +45,43 @@ class Collected(NamedTuple):
     remarks: list[str]
 
 
-def root(place: Path) -> Path:
+def root(place: Path, levels: int = LEVELS) -> Path:
     """Return the folder that holds the pictures of a place: a folder, or an archive that is unpacked.
 
     A folder that holds nothing but an archive, or nothing but another folder that is not a class of pictures,
     is entered.
 
+    Args:
+        place: The place.
+        levels: How often this may be done; an archive can hold itself.
+
     Raises:
-        errors.BadInput: the place is empty, or see `extracted.folder`.
+        errors.BadInput: the place is empty, cannot be read or has too many levels, or see
+            `extracted.folder`.
     """
     if place.is_file():
-        return root(extracted.folder(place))
-    visible = [entry for entry in place.iterdir() if not listing.is_left_behind(entry.name)]
-    if not visible:
+        return root(extracted.folder(place), levels)
+    visible = listing.visible(place)
+    if not visible or not levels:
+        found = f"{LEVELS} folders or archives in one another" if visible else "none"
         raise errors.BadInput(
-            f"expected pictures below {place.absolute()}, found none; put a folder, a zip or a tar of them"
+            f"expected pictures below {place.absolute()}, found {found}; put a folder, a zip or a tar of them"
             " there, or set download.images to their place"
         )
-    (first, *others) = visible
+    first, *others = visible
+    inside = Path(first.path)
     if others or first.name.casefold() in listing.SPLITS:
         return place
-    if extracted.is_archive(first):
-        return root(first)
-    return root(first) if listing.is_folder(first) and not _holds_only_pictures(first) else place
+    if extracted.is_archive(inside):
+        return root(inside, levels - 1)
+    enters = listing.is_folder(first) and not _holds_only_pictures(inside)
+    return root(inside, levels - 1) if enters else place
 
 
 def _holds_only_pictures(folder: Path) -> bool:
-    visible = [entry for entry in folder.iterdir() if not listing.is_left_behind(entry.name)]
-    return not any(listing.is_folder(entry) or not listing.is_picture(entry.name) for entry in visible)
+    return not any(
+        listing.is_folder(entry) or not listing.is_picture(entry.name) for entry in listing.visible(folder)
+    )
 
 
 def collect(
@@ -91,9 +106,9 @@ def collect(
             faults.append(listing.Fault(entry.path, found.kind, found.detail))
         else:
             rows.append([*entry, found.size, found.digest, *found.facts])
-    table = pd.DataFrame(rows, columns=COLUMNS)
     with (folder / TABLE).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+        table = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        table.writerows([COLUMNS, *rows])
     source = Source(place=str(place), classes=listed.classes, max_pixels=max_pixels)
     outputs.write_json(folder / SOURCE, source.model_dump())
     files = {name: checksums.of_file(folder / name, "sha256") for name in (TABLE, SOURCE)}
@@ -112,13 +127,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
         errors.BadInput: the index is damaged, or the place of the pictures is not there.
     """
     source = paramfile.check(Source, outputs.read_json(folder / SOURCE), str(folder / SOURCE))
-    try:
-        with (folder / TABLE).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            table = pd.read_csv(file, keep_default_na=False, dtype=dict.fromkeys(TEXTS, str))
-    except (OSError, ValueError) as error:
-        raise errors.BadInput(
-            f"{folder / TABLE}: expected an index of pictures: {error}; rerun download"
-        ) from error
+    facts = _facts(folder / TABLE)
     place = Path(source.place).expanduser()
     if not place.exists():
         raise errors.BadInput(
@@ -127,12 +136,30 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     base = root(place)
     ids = {name: label for label, name in enumerate(source.classes)}
     splits = {}
+    given = np.where(facts["split"] == "", "train", facts["split"])
     for split in ("train", "val", "test"):
-        part = table[table["split"].replace("", "train") == split]
-        if len(part) or split == "train":
-            labels = part["label"].map(ids).to_numpy(np.int64)
-            splits[split] = Pictures(base, part.reset_index(drop=True), source.max_pixels), labels
+        chosen = given == split
+        if chosen.any() or split == "train":
+            part = {name: values[chosen] for name, values in facts.items()}
+            labels = np.array([ids[label] for label in part["label"]], np.int64)
+            splits[split] = Pictures(base, part, source.max_pixels), labels
     return source.classes, splits
+
+
+def _facts(path: Path) -> dict[str, np.ndarray]:
+    """Read the columns of an index, [N] each; those of text are of objects."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if header != COLUMNS:
+            raise ValueError(f"received the columns {', '.join(header)}")
+        columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
+        return {
+            name: np.array([of(text) for text in column], DTYPES[of])
+            for (name, of), column in zip(TYPES.items(), columns, strict=True)
+        }
+    except (OSError, ValueError, csv.Error) as error:
+        raise errors.BadInput(f"{path}: expected an index of pictures: {error}; rerun download") from error
 
 
 class Pictures:
@@ -140,14 +167,12 @@ class Pictures:
 
     Args:
         base: The folder that the paths are below.
-        table: A row per picture; see `COLUMNS`.
+        facts: What is known of N pictures, [N] each; see `TYPES`.
         max_pixels: A picture with more pixels is refused.
     """
 
-    def __init__(self, base: Path, table: pd.DataFrame, max_pixels: int):
-        self.base, self.max_pixels = base, max_pixels
-        self.facts: dict[str, np.ndarray] = {name: table[name].to_numpy(object) for name in TEXTS}
-        self.facts |= {name: table[name].to_numpy() for name in COLUMNS if name not in TEXTS}
+    def __init__(self, base: Path, facts: dict[str, np.ndarray], max_pixels: int):
+        self.base, self.facts, self.max_pixels = base, facts, max_pixels
 
     def __len__(self) -> int:
         return len(self.facts["path"])

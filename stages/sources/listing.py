@@ -1,5 +1,6 @@
 """A list of picture files and what is known of them before they are opened."""
 
+import heapq
 import os
 import unicodedata
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ import pydantic
 from stages.running import errors, paramfile
 
 # Files and folders that systems and programs leave behind; every name that begins with a dot is one, too.
-LEFT_BEHIND = {"thumbs.db", "desktop.ini", "@eadir", "__macosx", "ehthumbs.db"}
+LEFT_BEHIND = {"thumbs.db", "desktop.ini", "@eadir", "__macosx", "ehthumbs.db", "icon\r"}
 SPLITS = {  # the usual names of a split, in lower case
     **dict.fromkeys(["train", "training"], "train"),
     **dict.fromkeys(["val", "valid", "validation", "dev"], "val"),
@@ -67,26 +68,48 @@ class Listing(NamedTuple):
 def walk(root: Path) -> list[tuple[str, bool]]:
     """Return the path below a folder of every file, with slashes, and whether a system has left it behind.
 
-    Links are followed, to each folder once, so that a circle of links ends. Paths are sorted.
+    Links are followed, to each folder once, so that a circle of links ends. A folder is listed where it
+    lies, if that is below the root, and not where a link to it is. Paths are sorted.
+
+    Raises:
+        errors.BadInput: a folder cannot be read.
     """
     seen: set[tuple[int, int]] = set()
-    files, waiting = [], [("", False)]
+    files = []
+    waiting = [(False, False, "")]  # left behind, reached by a link, path: the smallest is next
     while waiting:
-        prefix, is_left = waiting.pop()
-        place = root / prefix
-        status = place.stat()
+        is_left, is_linked, prefix = heapq.heappop(waiting)
+        status, children = _children(root / prefix)
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(place) as found:
-            children = list(found)
-        for entry in sorted(children, key=lambda entry: entry.name, reverse=True):
+        for entry in children:
             hidden = is_left or is_left_behind(entry.name)
             if is_folder(entry):
-                waiting.append((f"{prefix}{entry.name}/", hidden))
+                linked = is_linked or entry.is_symlink()
+                heapq.heappush(waiting, (hidden, linked, f"{prefix}{entry.name}/"))
             else:
                 files.append((f"{prefix}{entry.name}", hidden))
     return sorted(files)
+
+
+def _children(folder: Path) -> tuple[os.stat_result, list[os.DirEntry]]:
+    try:
+        with os.scandir(folder) as found:
+            return folder.stat(), list(found)
+    except OSError as error:
+        raise errors.BadInput(
+            f"expected a folder that can be read, received {shown(str(folder))}: {error.strerror}"
+        ) from error
+
+
+def visible(folder: Path) -> list[os.DirEntry]:
+    """Return what is in a folder, but for what a system or a program has left behind.
+
+    Raises:
+        errors.BadInput: the folder cannot be read.
+    """
+    return [entry for entry in _children(folder)[1] if not is_left_behind(entry.name)]
 
 
 def is_left_behind(name: str) -> bool:
@@ -99,7 +122,7 @@ def is_picture(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in PICTURES
 
 
-def is_folder(entry: os.DirEntry | Path) -> bool:
+def is_folder(entry: os.DirEntry) -> bool:
     """True if an entry is a folder or a link to one; a link to itself is none."""
     try:
         return entry.is_dir()
@@ -116,8 +139,14 @@ def natural(text: str) -> tuple:
             parts.append("")
         parts[-1] += character
     # Letters and numbers take turns, so that only equals are compared.
-    keys = [int(part or 0) if place % 2 else part.casefold() for place, part in enumerate(parts)]
+    keys = [_value(part) if place % 2 else part.casefold() for place, part in enumerate(parts)]
     return (*keys,), text
+
+
+def _value(number: str) -> tuple[int, str]:
+    """Return a key that sorts numbers of any length; `int` refuses more than 4,300 digits."""
+    digits = "".join(str(unicodedata.decimal(each)) for each in number).lstrip("0")
+    return len(digits), digits
 
 
 def same_name(text: str) -> str:
@@ -125,8 +154,12 @@ def same_name(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def classes(names: set[str]) -> list[str]:
+def classes(names: set[str], place: Path) -> list[str]:
     """Sort the names of classes naturally and check that they can be told apart.
+
+    Args:
+        names: The names.
+        place: Where they are from, for the error message.
 
     Raises:
         errors.BadInput: there are fewer than two names, or two that differ only in case or accents.
@@ -136,15 +169,21 @@ def classes(names: set[str]) -> list[str]:
         other = first.setdefault(same_name(name), name)
         if other != name:
             raise errors.BadInput(
-                f"expected names of classes that differ by more than case, found {other!r} and {name!r};"
-                " rename one, or move the pictures together"
+                f"{place}: expected names of classes that differ by more than case or accents, found"
+                f" {other!r} and {name!r}; rename one, or move the pictures together"
             )
     if len(names) < 2:
-        raise errors.BadInput(f"expected at least two classes, found {', '.join(names) or 'none'}")
+        found = ", ".join(map(shown, names)) or "none"
+        raise errors.BadInput(f"{place}: expected at least two classes of pictures, found {found}")
     return sorted(names, key=natural)
 
 
 def named(paths: list[str]) -> str:
     """Return how many paths there are and the first of them, for a message."""
     more = ", ..." if len(paths) > SHOWN else ""
-    return f"{len(paths):,}: {', '.join(paths[:SHOWN])}{more}"
+    return f"{len(paths):,}: {', '.join(map(shown, paths[:SHOWN]))}{more}"
+
+
+def shown(path: str) -> str:
+    """Return a path in one line, whatever characters are in it."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path)
