@@ -1,5 +1,6 @@
 """Test-time augmentation: average several looks at an image, such as its mirror image and shifted ones."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -22,20 +23,31 @@ def logits(network: keras.Model, images: keras.KerasTensor, looks: Looks) -> ker
     Returns:
         float32 [B, K], computed by stock Keras operations.
     """
+    return average([network(look) for look in looked_at(images, looks)])
+
+
+def looked_at(images: keras.KerasTensor, looks: Looks) -> list[keras.KerasTensor]:
+    """Return what each look sees of float images [B, H, W, C], of the same shape; first the images."""
     if looks == 1:
-        return network(images)
-    pair = _both_sides(network, images)
+        return [images]
     if looks == 2:
-        return _mean("both_sides", pair)
+        return _both_sides(images)
     padded = keras.ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
     shifted = [keras.layers.Cropping2D(((a, 2 - a), (a, 2 - a)))(padded) for a in (0, 2)]
-    others = [look for each in shifted for look in _both_sides(network, each)]
-    return _mean("all_views", [_mean("both_sides", pair), _mean("shifted", others)])
+    return [side for each in (images, *shifted) for side in _both_sides(each)]
 
 
-def _both_sides(network: keras.Model, images: keras.KerasTensor) -> list[keras.KerasTensor]:
-    return [network(images), network(keras.ops.flip(images, axis=2))]
+def average(values: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    """Average the logits of the looks of `looked_at`, float32 [B, K] each, as `logits` weighs them."""
+    if len(values) == 1:
+        return values[0]
+    pair = _mean("both_sides", values[:2])
+    return _mean("all_views", [pair, _mean("shifted", values[2:])]) if len(values) > 2 else pair
 
 
-def _mean(name: str, values: list[keras.KerasTensor]) -> keras.KerasTensor:
-    return keras.layers.Average(dtype="float32", name=name)(values)
+def _both_sides(images: keras.KerasTensor) -> list[keras.KerasTensor]:
+    return [images, keras.ops.flip(images, axis=2)]
+
+
+def _mean(name: str, values: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    return keras.layers.Average(dtype="float32", name=name)(list(values))
