@@ -7,12 +7,13 @@ frozen, then fine-tune the whole network.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import pydantic
 
 from stages.backbones import keras_applications, packaged
+from stages.layers import inference_mode
 from stages.running import errors, paramfile
 
 NORMALIZE = "none"  # required value of records.normalize: the network scales pixels as its backbone expects
@@ -36,18 +37,6 @@ class Options(paramfile.Section):
         if name not in BACKBONES:
             raise errors.unknown("backbone", name, BACKBONES)
         return name
-
-
-class _InferenceMode(keras.Model):
-    """A model whose layers stay in inference mode while the model around it is in training.
-
-    Batch normalization then keeps its statistics while its weights are fine-tuned. Calling the layer with
-    `training=False` asks for the same, but a surrounding model that is called with True overrules it.
-    """
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Return the outputs of inference mode, whatever `training` is."""
-        return super().call(inputs, training=False, mask=mask)
 
 
 def build(image_shape: Sequence[int], num_classes: int, options: Options) -> keras.Model:
@@ -85,7 +74,7 @@ def build(image_shape: Sequence[int], num_classes: int, options: Options) -> ker
 def _backbone(options: Options) -> keras.Model:
     shape = (options.image_size, options.image_size, 3)
     model = BACKBONES[options.backbone].create(include_top=False, weights=None, input_shape=shape)
-    return _InferenceMode(model.input, model.output, name="backbone")
+    return inference_mode.InferenceMode(model.input, model.output, name="backbone")
 
 
 def load(network: keras.Model, path: Path | None, options: Options) -> None:
