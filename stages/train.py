@@ -25,7 +25,7 @@ from stages.classifier import (
 )
 from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
-from stages.training import execution, hardware, loop, optimizers, phases, resident
+from stages.training import execution, features, hardware, loop, optimizers, phases, resident
 from stages.training import history as curves
 
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
@@ -111,13 +111,15 @@ def train(
     kind = execution.trainer(how, params.batch_size)
     penalty = loop.Penalty(params.l1, params.l2)
 
-    def trainer(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
-        return kind(
-            classifier.logits, classifier.tested, variables, optimizer, params.label_smoothing, penalty
+    def maker(logits: keras.Model, tested: keras.Model) -> phases.MakeTrainer:
+        return lambda variables, optimizer: kind(
+            logits, tested, variables, optimizer, params.label_smoothing, penalty
         )
 
+    head_epochs = params.fine_tuning.head_epochs
+    parts = features.parts(how, network, classifier, looks) if head_epochs else None
     trainers = phases.build(
-        trainer,
+        maker(classifier.logits, classifier.tested),
         network,
         params.optimizer,
         params.schedule,
@@ -125,17 +127,19 @@ def train(
         params.epochs,
         math.ceil(manifest.count / params.batch_size),
         machine.precision,
+        maker(parts.logits, parts.tested) if parts else None,
     )
     began = time.perf_counter()
     epochs: Callable[[int], Any]
     if how == "resident":
         epochs = resident.prepare(trainers, train_split, params.epochs, params.seed, machine.device)
     else:
-        epochs = execution.streamed(train_split, params.batch_size, range(params.epochs), params.seed)
+        counts = params.batch_size, head_epochs, params.epochs
+        epochs = features.training(parts, train_split, *counts, params.seed)
     validation = None
     if val_images:
         batch_size = val_split.batch_size(VALIDATION_BATCH)
-        validation = execution.streamed(val_split, batch_size, [0] * params.epochs)
+        validation = features.validation(parts, val_split, batch_size, head_epochs, params.epochs)
     prepared = time.perf_counter()
     rows = loop.fit(trainers, epochs, manifest.count, validation, params.patience)
     trained = time.perf_counter()

@@ -79,6 +79,8 @@ class Split:
         errors.BadInput: see `manifest.read`.
     """
 
+    dtype = tf.uint8  # of the images
+
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest = manifest.read(folder)
@@ -103,15 +105,13 @@ class Split:
         One pipeline reads all epochs, because setting one up takes as long as reading 15,000 images of
         32x32x3.
         """
-        image_shape, num_classes = tuple(self.manifest.image_shape), len(self.manifest.classes)
 
         @tf.autograph.experimental.do_not_convert
         def batched(files: tf.Tensor, records_to_shuffle: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
             # A seed for this graph only. With the global seed 0 TensorFlow compares `order` with 0 in Python.
             tf.compat.v1.set_random_seed(1)
             records = tf.data.TFRecordDataset(files).shuffle(records_to_shuffle, seed=order)
-            parsed = records.map(lambda record: _parse(record, image_shape, num_classes), PARALLEL_PARSES)
-            return parsed.rebatch(batch_size)
+            return records.map(self._parse, PARALLEL_PARSES).rebatch(batch_size)
 
         columns = zip(*(self._source(epoch, seed) for epoch in epochs), strict=True)
         sources = tf.data.Dataset.from_tensor_slices(tuple(map(np.array, columns)))
@@ -124,6 +124,10 @@ class Split:
             errors.BadInput: a file is corrupt or not in the records format; the message names it.
         """
         return self.iterate(self.dataset(batch_size, epochs, seed))
+
+    def records(self, name: str) -> Iterator[Any]:
+        """Iterate over the records of one file, in the form of batches; raises what `batches` does."""
+        return self.iterate(tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse))
 
     def iterate(self, dataset: Iterable[Any]) -> Iterator[Any]:
         """Iterate over a dataset made from the one that `dataset` returns.
@@ -158,14 +162,26 @@ class Split:
         return shuffled, np.int64(SHUFFLED_RECORDS), generator.integers(2**31, dtype=np.int64)
 
     def _is_readable(self, name: str) -> bool:
-        shape, classes = tuple(self.manifest.image_shape), len(self.manifest.classes)
-        records = tf.data.TFRecordDataset(str(self.folder / name))
         try:
-            for _ in records.map(lambda record: _parse(record, shape, classes)):
+            for _ in tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse):
                 pass
         except _UNREADABLE:
             return False
         return True
+
+    @tf.autograph.experimental.do_not_convert
+    def _parse(self, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("images", "labels", "positions")}
+        columns = tf.io.parse_single_example(record, spec)
+        images = tf.reshape(tf.io.decode_raw(columns["images"], self.dtype), [-1, *self.manifest.image_shape])
+        labels = tf.io.decode_raw(columns["labels"], tf.int32, little_endian=True)
+        positions = tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
+        count, num_classes = tf.shape(images)[0], len(self.manifest.classes)
+        fits = (tf.size(labels) == count) & (tf.size(positions) == count)
+        tf.debugging.Assert(
+            fits & tf.reduce_all((labels >= 0) & (labels < num_classes)), ["not of this format"]
+        )
+        return images, labels, positions
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -178,15 +194,3 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
-
-
-def _parse(record: tf.Tensor, image_shape: Sequence[int], num_classes: int) -> tuple[tf.Tensor, ...]:
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("images", "labels", "positions")}
-    columns = tf.io.parse_single_example(record, spec)
-    images = tf.reshape(tf.io.decode_raw(columns["images"], tf.uint8), [-1, *image_shape])
-    labels = tf.io.decode_raw(columns["labels"], tf.int32, little_endian=True)
-    positions = tf.io.decode_raw(columns["positions"], tf.int64, little_endian=True)
-    count = tf.shape(images)[0]
-    fits = (tf.size(labels) == count) & (tf.size(positions) == count)
-    tf.debugging.Assert(fits & tf.reduce_all((labels >= 0) & (labels < num_classes)), ["not of this format"])
-    return images, labels, positions

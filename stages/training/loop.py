@@ -239,7 +239,8 @@ def fit(
     validation loss.
 
     Args:
-        trainers: The trainer of each epoch, all of the same network.
+        trainers: The trainer of each epoch. All are of the same network, but the first ones may be of a part
+            of it, if they train nothing else.
         train: Returns an epoch, counted from 0, in the form that the trainers take; for `Trainer` this is
             its batches.
         images: The number of images of an epoch.
@@ -257,7 +258,7 @@ def fit(
     history: list[dict[str, float]] = []
     best = Best(0, (-1.0, 0.0), None)
     waited, stopped = 0, None  # epochs of this phase since a better one; the trainer of a phase that ended
-    epochs, network = len(trainers), trainers[0].network
+    epochs, network = len(trainers), trainers[-1].network
     began = time.perf_counter()
     for epoch, trainer in enumerate(trainers):
         if trainer is stopped:

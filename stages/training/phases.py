@@ -6,9 +6,7 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import loop, optimizers, schedules
-
-BACKBONE = "backbone"  # the name of a model's pretrained part
+from stages.training import frozen, loop, optimizers, schedules
 
 MakeTrainer = Callable[[list[keras.Variable], keras.optimizers.Optimizer], loop.Trainer]
 
@@ -51,6 +49,7 @@ def build(
     epochs: int,
     steps: int,
     policy: str,
+    make_first: MakeTrainer | None = None,
 ) -> list[loop.Trainer]:
     """Make the trainer of each epoch: first for the layers outside the backbone, then for the whole network.
 
@@ -63,14 +62,15 @@ def build(
         epochs: The number of epochs of the whole training.
         steps: The number of steps per epoch.
         policy: The precision, a Keras dtype policy.
+        make_first: Makes the trainer of only the head; without it `make` does.
 
     Raises:
         errors.BadInput: epochs that train only the head are asked for, but the network has no backbone.
     """
     peak, head_epochs = optimizer.learning_rate, fine_tuning.head_epochs
 
-    def trainer(variables: list[keras.Variable], rates: schedules.WarmupThenDecay) -> loop.Trainer:
-        return make(variables, optimizers.build(optimizer, rates, policy, network))
+    def built(rates: schedules.WarmupThenDecay) -> keras.optimizers.Optimizer:
+        return optimizers.build(optimizer, rates, policy, network)
 
     whole = schedules.WarmupThenDecay(
         peak=peak * (fine_tuning.learning_rate_scale if head_epochs else 1.0),
@@ -79,15 +79,16 @@ def build(
         warmup_steps=round(schedule.warmup_epochs * steps),
         final_fraction=schedule.final_fraction,
     )
-    trainers = [trainer(network.trainable_variables, whole)] * (epochs - head_epochs)
+    trainers = [make(network.trainable_variables, built(whole))] * (epochs - head_epochs)
     if head_epochs:
         constant = schedules.WarmupThenDecay(peak, "constant", head_epochs * steps, 0, 1.0)
-        trainers = [trainer(_outside_backbone(network), constant)] * head_epochs + trainers
+        head = (make_first or make)(_outside_backbone(network), built(constant))
+        trainers = [head] * head_epochs + trainers
     return trainers
 
 
 def _outside_backbone(network: keras.Model) -> list[keras.Variable]:
-    backbones = [layer for layer in network.layers if layer.name == BACKBONE]
+    backbones = [layer for layer in network.layers if layer.name == frozen.BACKBONE]
     if not backbones:
         raise errors.BadInput(
             "train.fine_tuning.head_epochs expects a model with a pretrained backbone, such as transfer;"
