@@ -146,6 +146,16 @@ def test_equal_pictures_are_equal_in_any_file():
     assert examine.examine("", encode(grey)).pixels == examine.examine("", encode(grey.convert("RGB"))).pixels
 
 
+def test_what_is_transparent_counts_as_white():
+    clear = PICTURE.copy()
+    clear.putalpha(0)
+    hidden, white = (
+        examine.examine("", encode(clear)),
+        examine.examine("", encode(Image.new("L", PICTURE.size, 255))),
+    )
+    assert (hidden.pixels, hidden.luminance) == (white.pixels, 1.0)
+
+
 def test_different_pictures_differ():
     other = COLOURS.copy()
     other[-1, -1, -1] ^= 1

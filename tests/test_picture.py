@@ -159,11 +159,6 @@ def test_scans_of_a_preview_do_not_count():
     assert headers.scans(encode(PICTURE, "JPEG", exif=preview)) == 1
 
 
-def test_a_picture_without_pixels_says_so():
-    with pytest.raises(picture.Fault, match="expected a picture with pixels, found 0 x 3"):
-        decode(png(0, 3, 8, 0, b""))
-
-
 def test_heic_says_what_to_install():
     heic = next(odd for odd in odd_pictures.FAULTS if odd.name == "phone.heic")
     with pytest.raises(picture.Fault, match="found HEIC: run `pip install pillow-heif`"):

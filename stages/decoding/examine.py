@@ -85,6 +85,7 @@ def difference_hash(pixels: np.ndarray) -> str:
     """Summarise a picture in 64 bits, of which few change when it is resized or encoded again.
 
     Each bit says whether a field of 9 x 8 is brighter than its right neighbour by more than a margin.
+    Pictures of little but sky or blur can share a hash without being copies.
 
     Args:
         pixels: uint8 [H, W, 3].

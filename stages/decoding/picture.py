@@ -238,8 +238,6 @@ def _require_format(encoded: bytes) -> str:
 
 def _require_size(size: tuple[int, int] | None, max_pixels: int) -> None:
     width, height = size or (1, 1)
-    if width < 1 or height < 1:
-        raise Fault("damaged", f"expected a picture with pixels, found {width} x {height} (width x height)")
     if width * height > max_pixels:
         raise Fault(
             "too_large",
