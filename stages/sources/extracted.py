@@ -1,12 +1,17 @@
 """Unpack an archive of pictures once, into the cache of downloads."""
 
+import bz2
+import contextlib
+import errno
+import gzip
+import lzma
 import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Any, NamedTuple
 
 from stages.running import disk, errors, progress
 from stages.sources import archives, cache, checksums
@@ -15,6 +20,13 @@ LARGEST_RATIO = 200  # of the unpacked bytes to the archive's; pictures hardly s
 SMALL = 1 << 28  # bytes that any archive may unpack to
 MOST_MEMBERS = 10_000_000
 BLOCK = 1 << 20  # bytes
+COMPRESSED: dict[bytes, Callable[..., Any]] = {  # by the first bytes
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+# Of system calls, for names that are too long and places before a file; those of damaged bzip2 have none.
+DAMAGE_CODES = (None, errno.EINVAL, errno.ENAMETOOLONG)
 
 
 class Member(NamedTuple):
@@ -45,8 +57,10 @@ def folder(archive: Path) -> Path:
         fresh.mkdir()
         try:
             _unpack(archive, fresh)
-        except (*archives.DAMAGE, RuntimeError, NotImplementedError, ValueError) as error:
+        except (*archives.DAMAGE, RuntimeError, NotImplementedError, OSError, ValueError) as error:
             if isinstance(error, errors.StageError):
+                raise
+            if isinstance(error, OSError) and error.errno not in DAMAGE_CODES:
                 raise
             raise errors.BadInput(f"{archive} is corrupt, truncated or encrypted: {error}") from error
         if not place.is_dir():
@@ -56,7 +70,46 @@ def folder(archive: Path) -> Path:
 
 def is_archive(path: Path) -> bool:
     """True if a file is a zip or a tar, by its content."""
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    return path.is_file() and (zipfile.is_zipfile(path) or _is_tar(path))
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, _decompressed(file) as plain:
+            tarfile.TarInfo.frombuf(plain.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except (*archives.DAMAGE, OSError):
+        return False
+    return True
+
+
+def _decompressed(file: IO[bytes]) -> Any:
+    """Return a context with the content of a file that may be compressed."""
+    start = file.read(max(map(len, COMPRESSED)))
+    file.seek(0)
+    for first, opener in COMPRESSED.items():
+        if start.startswith(first):
+            return opener(file)
+    return contextlib.nullcontext(file)
+
+
+class _Bounded:
+    """A file of which only so much is read: headers of a tar can be as large as its files."""
+
+    def __init__(self, file: IO[bytes], most: int, too_much: errors.BadInput):
+        self.file, self.most, self.too_much = file, most, too_much
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        self._require_within(self.file.tell() + size)
+        return self.file.read(size)
+
+    def seek(self, place: int) -> int:
+        self._require_within(place)
+        return self.file.seek(place)
+
+    def _require_within(self, end: int) -> None:
+        if end > self.most:
+            raise self.too_much
 
 
 def _unpack(archive: Path, target: Path) -> None:
@@ -67,7 +120,8 @@ def _unpack(archive: Path, target: Path) -> None:
         " unpack it yourself and name the folder"
     )
     with progress.bar(size, f"unpacking {archive.name}", "B", divisor=1024) as bar:
-        for number, member in enumerate(_members(archive, bar)):
+        members = _zip_members(archive, bar) if zipfile.is_zipfile(archive) else None
+        for number, member in enumerate(members or _tar_members(archive, bar, left, too_much)):
             if member.size > left or number >= MOST_MEMBERS:
                 raise too_much
             disk.require_space(target, member.size, "free some, or unpack the archive elsewhere")
@@ -97,13 +151,10 @@ def _new(path: Path) -> IO[bytes]:
 def _inside(name: str, archive: Path) -> PurePosixPath:
     """Return a member's path below the folder that it is unpacked to."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in name:
+    has_root = path.is_absolute() or PureWindowsPath(name).drive
+    if has_root or ".." in path.parts or not path.parts or "\0" in name:
         raise errors.BadInput(f"{archive}: expected members inside the archive, found {name!r}")
     return path
-
-
-def _members(archive: Path, bar: progress.Bar) -> Iterator[Member]:
-    return _zip_members(archive, bar) if zipfile.is_zipfile(archive) else _tar_members(archive, bar)
 
 
 def _zip_members(archive: Path, bar: progress.Bar) -> Iterator[Member]:
@@ -111,16 +162,19 @@ def _zip_members(archive: Path, bar: progress.Bar) -> Iterator[Member]:
         for entry in opened.infolist():
             if stat.S_ISLNK(entry.external_attr >> 16):
                 raise _no_link(archive, entry.filename)
-            if not entry.is_dir():
+            if not entry.filename.endswith(("/", "\\")):  # folders, the latter of programs on Windows
                 with opened.open(entry) as content:
                     yield Member(entry.filename, entry.file_size, content)
                 bar.update(entry.compress_size)
 
 
-def _tar_members(archive: Path, bar: progress.Bar) -> Iterator[Member]:
+def _tar_members(archive: Path, bar: progress.Bar, most: int, too_much: errors.BadInput) -> Iterator[Member]:
     done = 0
-    with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:*") as opened:
-        for entry in opened:
+    with archive.open("rb") as file, _decompressed(file) as plain:
+        bounded: Any = _Bounded(plain, most, too_much)
+        opened = tarfile.open(fileobj=bounded, mode="r:")
+        while entry := opened.next():
+            opened.members.clear()  # or they would all be kept
             content = opened.extractfile(entry) if entry.isfile() else None
             if content is not None:
                 yield Member(entry.name, entry.size, content)
@@ -128,6 +182,11 @@ def _tar_members(archive: Path, bar: progress.Bar) -> Iterator[Member]:
                 raise _no_link(archive, entry.name)
             bar.update(file.tell() - done)
             done = file.tell()
+        bounded.seek(opened.offset)
+        if bounded.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it has no end, or a damaged member")  # tarfile would take it for whole
+        while bounded.read(tarfile.BLOCKSIZE):  # what is compressed has its checksum at the end
+            pass
 
 
 def _no_link(archive: Path, name: str) -> errors.BadInput:
