@@ -24,7 +24,7 @@ class Found(NamedTuple):
     """What was found of a file: its content's digest and facts, or a fault."""
 
     size: int  # bytes
-    mtime_ns: int
+    mtime_ns: int  # 0 if it says nothing: what is found is not kept then
     digest: str  # BLAKE2b of the file's bytes, 32 hexadecimal digits
     kind: str  # of the fault; "" if there is none
     detail: str
@@ -84,9 +84,11 @@ def _examine(path: Path, max_pixels: int) -> Found:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return _faulty(0, 0, "", "not_a_file", "expected a file, found a device, a pipe or a socket")
+        settled = time.time_ns() - RECENT_NS
+        mtime_ns = status.st_mtime_ns if status.st_mtime_ns < settled else 0
         if status.st_size > LARGEST_FILE:
             detail = f"expected a file of at most {LARGEST_FILE:,} bytes, received {status.st_size:,}"
-            return _faulty(status.st_size, status.st_mtime_ns, "", "too_large", detail)
+            return _faulty(status.st_size, mtime_ns, "", "too_large", detail)
         content = path.read_bytes()
     except OSError as error:
         kind = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
@@ -95,8 +97,8 @@ def _examine(path: Path, max_pixels: int) -> Found:
     try:
         facts = examine.examine(path.name, content, max_pixels)
     except picture.Fault as fault:
-        return _faulty(len(content), status.st_mtime_ns, of_content, fault.kind, str(fault))
-    return Found(len(content), status.st_mtime_ns, of_content, "", "", facts)
+        return _faulty(len(content), mtime_ns, of_content, fault.kind, str(fault))
+    return Found(len(content), mtime_ns, of_content, "", "", facts)
 
 
 def _faulty(size: int, mtime_ns: int, of_content: str, kind: str, detail: str) -> Found:
@@ -110,15 +112,14 @@ def _place(root: Path, max_pixels: int) -> Path:
 
 
 def _write(place: Path, found: dict[str, Found]) -> None:
-    """Save what is known, but for files that are missing or were written just now."""
-    settled = time.time_ns() - RECENT_NS
+    """Save what is known, but for files that are missing or had been written just before they were read."""
     with (
         outputs.file(place) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        rows = csv.writer(file, lineterminator="\n")
+        rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for path, one in found.items():
-            if 0 < one.mtime_ns < settled:
+            if one.mtime_ns > 0:
                 rows.writerow([path, *one[:-1], *(one.facts or ())])
 
 
@@ -130,7 +131,7 @@ def _read(place: Path) -> dict[str, Found]:
     types = examine.Facts.__annotations__.values()
     try:
         with place.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            for path, size, mtime_ns, of_content, kind, detail, *rest in csv.reader(file):
+            for path, size, mtime_ns, of_content, kind, detail, *rest in csv.reader(file, strict=True):
                 facts = (
                     None if kind else examine.Facts(*(of(text) for of, text in zip(types, rest, strict=True)))
                 )
