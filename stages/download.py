@@ -96,6 +96,8 @@ def _require_few(found: Sequence[listing.Fault], files: int, options: listing.Ch
     what = f"{len(found):,} of {files:,} files cannot be used ({report} has all):\n{listed}{more}"
     if options.faults == "error":
         raise errors.BadInput(f"{what}\nmend or remove them, or set download.dataset.faults to skip")
+    if len(found) == files:
+        raise errors.BadInput(f"{what}\nno picture is left")
     if share > options.max_fault_share:
         raise errors.BadInput(
             f"{what}\nthat is {share:.1%} of the files, more than download.dataset.max_fault_share ="

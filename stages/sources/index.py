@@ -17,6 +17,7 @@ from stages.running import errors, outputs, paramfile
 from stages.sources import checksums, examined, extracted, listing, raw
 
 TABLE, SOURCE = "index.csv", "pictures.json"
+SPLITS = ("train", "val", "test")
 LEVELS = 32  # folders or archives, one in the other, before the pictures
 TYPES: dict[str, Any] = {
     **listing.Entry.__annotations__,
@@ -128,6 +129,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     """
     source = paramfile.check(Source, outputs.read_json(folder / SOURCE), str(folder / SOURCE))
     facts = _facts(folder / TABLE)
+    _require_known(folder / TABLE, facts, {"label": set(source.classes), "split": {"", *SPLITS}})
     place = Path(source.place).expanduser()
     if not place.exists():
         raise errors.BadInput(
@@ -137,7 +139,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     ids = {name: label for label, name in enumerate(source.classes)}
     splits = {}
     given = np.where(facts["split"] == "", "train", facts["split"])
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         chosen = given == split
         if chosen.any() or split == "train":
             part = {name: values[chosen] for name, values in facts.items()}
@@ -162,6 +164,15 @@ def _facts(path: Path) -> dict[str, np.ndarray]:
         raise errors.BadInput(f"{path}: expected an index of pictures: {error}; rerun download") from error
 
 
+def _require_known(path: Path, facts: dict[str, np.ndarray], known: dict[str, set[str]]) -> None:
+    for column, values in known.items():
+        if others := set(facts[column]) - values:
+            raise errors.BadInput(
+                f"{path}: expected an index of pictures: it has the unknown {column} {min(others)!r}; rerun"
+                " download"
+            )
+
+
 class Pictures:
     """The pictures of one split, which are decoded when they are asked for.
 
@@ -184,16 +195,19 @@ class Pictures:
             errors.BadInput: the file is not the one that was checked.
         """
         name, size, of_content = (self.facts[column][position] for column in ("path", "size", "digest"))
+        path = self.base / name
         try:
-            content = (self.base / name).read_bytes()
+            # A pipe in its place would have no end.
+            content = path.read_bytes() if path.stat().st_size == size else b""
         except OSError as error:
-            raise _changed(self.base / name, f"it cannot be read: {error.strerror}") from error
+            raise _changed(path, f"it cannot be read: {error.strerror}") from error
         if len(content) != size or examined.digest(content) != of_content:
-            raise _changed(self.base / name, "its content is another")
+            raise _changed(path, "its content is another")
         return picture.decode(content, colours, self.max_pixels)
 
 
 def _changed(path: Path, how: str) -> errors.BadInput:
     return errors.BadInput(
-        f"{path}: expected the picture that the download stage has checked, but {how}; run `dvc repro`"
+        f"{listing.shown(str(path))}: expected the picture that the download stage has checked, but {how}; run"
+        " `dvc repro`"
     )
