@@ -1,5 +1,6 @@
 """Small pictures, and folders, archives and tables of them as people have them."""
 
+import hashlib
 import io
 import tarfile
 import zipfile
@@ -53,7 +54,7 @@ def put(path: Path, content: bytes = b"") -> Path:
 
 def hash_of(name: str) -> int:
     """A number for a path, the same in every run."""
-    return int.from_bytes(name.encode(errors="surrogateescape"), "big") % (1 << 61)
+    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=7).digest())
 
 
 def numbered(classes: Iterable[str], count: int, prefix: str = "", suffix: str = ".png") -> list[str]:

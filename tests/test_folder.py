@@ -196,36 +196,39 @@ def test_the_suffix_of_a_picture_does_not_matter(mine, tmp_path, name):
 
 
 ODD_NAMES = [
-    *(
-        "naïve 猫 🐈",
-        "a\nb",
-        "a\rb",
-        "q\"u'o",
-        "co,mma",
-        " lead",
-        "-x",
-        "NA",
-        "007",
-        "$x$",
-        "a\\b",
-        "\x1b[31m",
-    ),
-    os.fsdecode(b"caf\xe9"),
+    "naïve 猫 🐈",
+    "a\nb",
+    "a\rb",
+    "q\"u'o",
+    "co,mma",
+    " lead",
+    "-x",
+    "NA",
+    "007",
+    "$x$",
+    "a\\b",
+    "\x1b[31m",
 ]
+LATIN = os.fsdecode(b"caf\xe9")  # not UTF-8
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_name_of_a_file_or_class_is_read_back(tmp_path, name):
-    root = write(tmp_path / "mine", f"{name}/1.png", f"dog/{name}.png", "dog/2.png")
+@pytest.mark.parametrize(("label", "name"), [*((name, name) for name in ODD_NAMES), ("cat", LATIN)])
+def test_any_name_of_a_file_or_class_is_read_back(tmp_path, label, name):
+    root = write(tmp_path / "mine", f"{label}/1.png", f"dog/{name}.png", "dog/2.png")
     collected("folder", root, tmp_path / "raw")
     classes, read = index.read(tmp_path / "raw")
     images, numbers = read["train"]
-    assert set(classes) == {name, "dog"}
+    assert set(classes) == {label, "dog"}
     paths = images.facts["path"].tolist()
-    assert set(paths) == {f"{name}/1.png", f"dog/{name}.png", "dog/2.png"}
+    assert set(paths) == {f"{label}/1.png", f"dog/{name}.png", "dog/2.png"}
     for position, path in enumerate(paths):
         assert classes[numbers[position]] == path.split("/")[0]
         assert (pictures.decoded(images)[position] == pictures.pixels(pictures.hash_of(path))).all()
+
+
+def test_a_class_whose_name_is_not_utf8_is_refused(mine):
+    said = refusal(write(mine, f"{LATIN}/1.png"))
+    assert said == rf"{mine}: expected names of classes in UTF-8, found 'caf\udce9'; rename it"
 
 
 def test_names_in_messages_stay_in_their_line():

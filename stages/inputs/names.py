@@ -32,6 +32,8 @@ def copy(source: Path, target: Path) -> None:
 def read(folder: Path, positions: np.ndarray) -> np.ndarray | None:
     """Read the paths of pictures at some positions, int [n], as str [n]; None if the images have no names.
 
+    What is not UTF-8 in a path has an escape, such as \\udce9, so that the paths can be written.
+
     Raises:
         errors.BadInput: a picture has no name.
     """
@@ -39,8 +41,9 @@ def read(folder: Path, positions: np.ndarray) -> np.ndarray | None:
         return None
     named = outputs.read_json(folder / FILE)
     try:
-        return np.array([named[str(position)] for position in positions.tolist()], object)
+        paths = [named[str(position)] for position in positions.tolist()]
     except KeyError as error:
         raise errors.BadInput(
             f"{folder / FILE}: expected a name for picture {error}, found none; rerun the records stage"
         ) from error
+    return np.array([path.encode("utf-8", "backslashreplace").decode() for path in paths], object)

@@ -207,7 +207,7 @@ class Pictures:
 
 
 def _changed(path: Path, how: str) -> errors.BadInput:
+    shown = listing.shown(str(path))
     return errors.BadInput(
-        f"{listing.shown(str(path))}: expected the picture that the download stage has checked, but {how}; run"
-        " `dvc repro`"
+        f"{shown}: expected the picture that the download stage has checked, but {how}; run `dvc repro`"
     )

@@ -162,8 +162,11 @@ def classes(names: set[str], place: Path) -> list[str]:
         place: Where they are from, for the error message.
 
     Raises:
-        errors.BadInput: there are fewer than two names, or two that differ only in case or accents.
+        errors.BadInput: there are fewer than two names, or two that differ only in case or accents, or one
+            is not UTF-8.
     """
+    if odd := [name for name in names if not _is_utf8(name)]:
+        raise errors.BadInput(f"{place}: expected names of classes in UTF-8, found {min(odd)!r}; rename it")
     first: dict[str, str] = {}
     for name in sorted(names, key=natural):
         other = first.setdefault(same_name(name), name)
@@ -176,6 +179,11 @@ def classes(names: set[str], place: Path) -> list[str]:
         found = ", ".join(map(shown, names)) or "none"
         raise errors.BadInput(f"{place}: expected at least two classes of pictures, found {found}")
     return sorted(names, key=natural)
+
+
+def _is_utf8(text: str) -> bool:
+    """True if a text can be written; what is not UTF-8 in the name of a file reaches Python as surrogates."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def named(paths: list[str]) -> str:

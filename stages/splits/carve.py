@@ -37,6 +37,11 @@ class Split(NamedTuple):
         """The keys of the chosen pictures."""
         return [self.keys[position] for position in self.positions.tolist()] if self.keys else []
 
+    def keys_of(self, label: int) -> list[str]:
+        """The keys of the chosen pictures of one class."""
+        is_it = self.labels[self.positions] == label
+        return [key for key, chosen in zip(self.chosen_keys, is_it, strict=True) if chosen]
+
     @property
     def names(self) -> list[Any]:
         """The paths of the chosen pictures, or the positions of published images."""
@@ -177,14 +182,16 @@ def require_images(counts: dict[str, dict[str, int]], fractions: Fractions, enou
     Raises:
         errors.BadInput: a class has no image in a split that must have some.
     """
-    for split, of_class in counts.items():
-        for name, count in of_class.items():
+    for split in ("test", "val", "train"):  # the order in which they are carved
+        for name, count in counts[split].items():
             if count == 0 and (split != "val" or fractions.val != 0):
                 found = f"expected images of class {name!r} in the {split} split, found none"
-                raise errors.BadInput(found + _why(counts, name, fractions, enough))
+                raise errors.BadInput(found + _why(split, counts, name, fractions, enough))
 
 
-def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions, enough: Enough) -> str:
+def _why(
+    lacking: str, counts: dict[str, dict[str, int]], name: str, fractions: Fractions, enough: Enough
+) -> str:
     """Explain by numbers why a class has no image in a split, if a fraction is the reason."""
     carved = []
     if fractions.val is not None:
@@ -192,32 +199,42 @@ def _why(counts: dict[str, dict[str, int]], name: str, fractions: Fractions, eno
     if fractions.test is not None:
         left = counts["train"][name] + (counts["val"][name] if carved else 0)
         carved.insert(0, ("test", fractions.test, left + counts["test"][name]))
+    total = carved[0][2] if carved else 0
+    if total == 1:
+        return ": it has only one image"
+    if total and lacking in ("train", *(split for split, *_ in carved)) and enough(lacking, name, total) == 1:
+        together = "belong together, as near duplicates or by their group"
+        return f": its {total:,} images {together}, and no fraction divides them"
     for split, fraction, images in carved:
-        if counts[split][name] == 0 and fraction and images > 1:
+        if split == lacking and fraction and images > 1:
             value = enough(split, name, images)
             return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {value} is one"
-    if carved and carved[0][2] == 1:
-        return ": it has only one image"
     return ""
 
 
-def enough(whole: Published, ids: dict[str, int], test: float, seed: int) -> Enough:
+def enough(splits: dict[str, Split], ids: dict[str, int], fractions: Fractions, seed: int) -> Enough:
     """Return a function that gives the smallest fraction with which a split gets an image of a class.
 
+    It gives 1 if own pictures of the class all belong together, so that no fraction divides them.
+
     Args:
-        whole: The images from which splits are carved.
+        splits: The splits; one that was carved lacks images of a class.
         ids: The labels of the chosen classes by name.
-        test: The share for testing.
+        fractions: The shares with which the splits were carved.
         seed: The seed of the shuffling.
     """
+    taken = {"val": fractions.val is None, "test": fractions.test is None}
+    carved = [content for split, content in splits.items() if not taken.get(split)]
 
     def smallest(split: str, name: str, images: int) -> float:
-        if whole.keys is None:
+        if splits["train"].keys is None:
             # The smallest fraction that rounds to one image, with the digits that it takes.
             values = (_up(0.5 / images, digits) for digits in range(1, 9))
             return next(value for value in values if round(images * value) == 1)
-        of_class = [whole.keys[position] for position in np.flatnonzero(whole.labels == ids[name])]
-        return by_content.smallest_fraction(of_class, seed, test if split == "val" else 0.0)
+        keys = [key for part in carved for key in part.keys_of(ids[name])]
+        if len(set(keys)) == 1:
+            return 1.0
+        return by_content.smallest_fraction(keys, seed, (fractions.test or 0.0) if split == "val" else 0.0)
 
     return smallest
 

@@ -103,7 +103,7 @@ def odd(facts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _from_the_median(values: np.ndarray) -> np.ndarray:
     away = values - np.median(values)
     typical = np.median(np.abs(away))
-    return away / max(float(typical), 1e-6) if typical > 0 else np.sign(away) * math.sqrt(len(values) > 0)
+    return away / max(float(typical), 1e-6) if typical > 0 else np.sign(away) * math.sqrt(len(values))
 
 
 def _near(facts: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def divide(
     kin = {split: content.chosen_keys or pixels[split] for split, content in splits.items()}
     kept, repeated = repeats.without_repeats(splits, kin)
     counts = {split: carve.count(content, ids) for split, content in kept.items()}
-    enough = carve.enough(carve.training(published, fractions), ids, fractions.test or 0.0, seed)
+    enough = carve.enough(kept, ids, fractions, seed)
     carve.require_images(counts, fractions, enough)
     return Divided(kept, counts, found, repeated)
 
