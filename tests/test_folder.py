@@ -5,6 +5,7 @@ import re
 import shutil
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -365,7 +366,7 @@ def test_a_class_that_is_alone_is_not_entered(tmp_path):
     assert index.root(root) == root
 
 
-ARCHIVES = {
+ARCHIVES: dict[str, Any] = {
     "zip": pictures.zipped,
     "tar": pictures.tarred,
     "tar.gz": lambda path, members: pictures.tarred(path, members, "w:gz"),

@@ -8,7 +8,9 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from dvc.repo import Repo
 from PIL import Image
 
 from stages import download, subset
@@ -17,7 +19,7 @@ from stages.decoding import resizing
 from stages.figures import canvas
 from stages.running import errors, paramfile
 from stages.sources import index
-from tests import pictures
+from tests import pictures, sandbox
 from tests.pictures import put, write
 from tests.test_subset import DEFAULTS, SPLITS, read
 
@@ -260,7 +262,8 @@ SMALL = [
 @pytest.mark.parametrize("seed", range(3))
 def test_a_class_too_small_for_a_split_is_told_what_would_do(own, tmp_path, changes, split, seed):
     root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 24))
-    values, told = {**changes, "seed": seed}, []
+    values = {**changes, "seed": seed}
+    told: list[tuple[str, str]] = []
     while True:
         try:
             counts = own(root, **values).report["images"]
@@ -510,3 +513,85 @@ def test_names_that_are_not_utf8_reach_the_report(own, tmp_path):
     write(root, name)
     splits = own(root, **CARVED)
     assert name in homes(splits)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A repository that has trained on pictures in data/images, once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGE_PIPELINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        repository = sandbox.create(tmp_path_factory.mktemp("project") / "repository")
+        write(repository.path / "data/images", *pictures.numbered(CLASSES, 24))
+        repository.set("download.dataset", {"name": "folder", **pictures.FOLDER})
+        for name, value in CARVED.items():
+            repository.set(f"subset.{name}", value)
+        repository.set("train.model", {"name": "dense", "units": [], "dropout": 0.0})
+        repository.set("train.epochs", 1)
+        assert repository.stages_run("dvc", "repro") == sandbox.STAGES
+        repository.commit("first run")
+        yield repository
+
+
+def stale(repository, monkeypatch) -> list[str]:
+    """The stages that `dvc status` names."""
+    monkeypatch.chdir(repository.path)
+    with Repo() as repo:
+        return [name for name in repo.status() if not name.endswith(".dvc")]
+
+
+def test_predictions_and_confusions_name_the_files(project):
+    reports, test = project.path / "reports", project.path / "data/subset/test"
+    named = json.loads((test / "names.json").read_text())
+    table = pd.read_csv(reports / "predictions.csv")
+    assert {str(row["index"]): row["path"] for _, row in table.iterrows()} == named
+    assert (table["path"].str[:3] == table["actual"]).all() and len(table) > 5
+    wrong = table[table["actual"] != table["predicted"]]
+    assert len(wrong)
+    shown = (reports / "confusions.md").read_text()
+    for _, pair in wrong.groupby(["actual", "predicted"]):
+        assert all(path in shown for path in pair["path"][:3])
+    assert len((reports / "data_faults.csv").read_text().splitlines()) == 1
+
+
+def add(place):
+    write(place, "cat/new.png")
+
+
+def change(place):
+    put(place / "cat/003.png", pictures.png(1))
+
+
+def move(place):
+    (place / "cat/003.png").rename(place / "dog/moved.png")
+
+
+def delete(place):
+    (place / "cat/003.png").unlink()
+
+
+@pytest.fixture(scope="module", params=["data/images", "data/photos", "elsewhere"])
+def watched(request, project, tmp_path_factory):
+    """The place of pictures in the repository, put under `dvc add`, or outside of it; all is up to date."""
+    if request.param == "data/images":
+        return project.path / request.param
+    outside = request.param == "elsewhere"
+    place = tmp_path_factory.mktemp("photos") / "mine" if outside else project.path / request.param
+    shutil.copytree(project.path / "data/images", place, ignore=shutil.ignore_patterns(".gitignore"))
+    if not outside:
+        project.run("dvc", "add", "--quiet", request.param)
+    project.set("download.images", str(place) if outside else request.param)
+    assert project.stages_run("dvc", "repro", "download") == ["download"]
+    return place
+
+
+@pytest.mark.parametrize("what", [add, change, move, delete])
+def test_a_picture_that_is_touched_makes_download_stale(project, watched, tmp_path, monkeypatch, what):
+    kept = shutil.copytree(watched, tmp_path / "kept")
+    assert "download" not in stale(project, monkeypatch)
+    try:
+        what(watched)
+        assert "download" in stale(project, monkeypatch)
+    finally:
+        shutil.rmtree(watched)
+        shutil.copytree(kept, watched)
+    assert "download" not in stale(project, monkeypatch)

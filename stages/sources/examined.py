@@ -4,7 +4,7 @@ import csv
 import hashlib
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     facts: examine.Facts | None
 
 
-def files(root: Path, paths: Sequence[str], max_pixels: int) -> Iterator[Found]:
+def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found, None, None]:
     """Examine files below a folder, in parallel, and yield what was found in their order.
 
     What is known of a file is taken from the cache if its size and time of change are the same. The cache is

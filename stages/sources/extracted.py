@@ -172,7 +172,7 @@ def _tar_members(archive: Path, bar: progress.Bar, most: int, too_much: errors.B
     done = 0
     with archive.open("rb") as file, _decompressed(file) as plain:
         bounded: Any = _Bounded(plain, most, too_much)
-        opened = tarfile.open(fileobj=bounded, mode="r:")
+        opened: Any = tarfile.open(fileobj=bounded, mode="r:")
         while entry := opened.next():
             opened.members.clear()  # or they would all be kept
             content = opened.extractfile(entry) if entry.isfile() else None
