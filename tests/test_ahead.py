@@ -12,7 +12,7 @@ def test_results_come_in_the_order_of_the_items():
 
 
 def test_only_a_few_items_are_worked_on_ahead():
-    begun = []
+    begun: list[int] = []
     results = ahead.mapped(begun.append, range(10_000))
     next(results)
     results.close()
