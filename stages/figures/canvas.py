@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from stages.figures import fonts
 from stages.running import ellipsis
 
-LINE = 18  # characters of a file's name
+LINE = 13  # characters of a file's name; as many of the widest fit below a picture
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 
 
@@ -57,8 +57,9 @@ def plain(text: str) -> str:
 
 def file_name(path: str) -> str:
     """Return the last part of a path as a picture shows it, in two lines if it is long."""
-    name = plain(ellipsis.cut(PurePosixPath(path).name, 2 * LINE))
-    return name if len(name) <= LINE else f"{name[:LINE]}\n{name[LINE:]}"
+    name = PurePosixPath(path).name
+    name = ellipsis.cut(_spelt_out(name, fonts.drawable(name)), 2 * LINE)
+    return _without_formulas(name if len(name) <= LINE else f"{name[:LINE]}\n{name[LINE:]}")
 
 
 def _spelt_out(text: str, known: set[str]) -> str:

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from stages.figures import canvas
-from stages.running import ellipsis
 
 COLOURS = {"train": "#1f77b4", "val": "#ff7f0e", "test": "#2ca02c"}
 SIDE = 96  # pixels of a picture
 LABEL = 26  # pixels of height for a name
 CELL = 1.45  # inches of a row of pictures
+TITLE = 12  # characters of a row's title; as many of the widest fit beside it
+TICKS = 4  # of the sizes
 CLASSES = 40  # bars; of more classes, the smallest are drawn
 
 
@@ -31,12 +34,15 @@ def figure(
     classes = sorted(counts["train"], key=lambda name: sum(part[name] for part in counts.values()))[:CLASSES]
     above, below = max(2.6, 0.28 * len(classes) + 1.2), CELL * len(rows)
     drawn = Figure(figsize=(10, above + below), layout="constrained")
-    charts = drawn.add_gridspec(2, 1 if sizes is None else 2, height_ratios=[above, below])
-    _draw_counts(drawn.add_subplot(charts[0, 0]), counts, classes)
+    heights = [above, below] if rows else [above]
+    # Figures in the figure: long names of classes must not make the pictures narrow.
+    parts = drawn.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    charts = parts[0].subplots(1, 1 if sizes is None else 2, squeeze=False)[0]
+    _draw_counts(charts[0], counts, classes)
     if sizes is not None:
-        _draw_sizes(drawn.add_subplot(charts[0, 1]), *sizes)
+        _draw_sizes(charts[1], *sizes)
     if rows:
-        _draw_rows(drawn.add_subplot(charts[1, :]), rows)
+        _draw_rows(parts[1].subplots(), rows)
     return drawn
 
 
@@ -48,7 +54,8 @@ def _draw_counts(axes: Axes, counts: Mapping[str, Mapping[str, int]], classes: S
         lefts += values
     left_out = len(counts["train"]) - len(classes)
     axes.set_title("Images by class" + (f", without the {left_out} largest" if left_out else ""))
-    axes.set_yticks(range(len(classes)), canvas.names(classes, 24))
+    axes.set_yticks(range(len(classes)), canvas.names(classes, 24), fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.margins(x=0.02)
     axes.legend(loc="lower right", fontsize=8)
 
@@ -57,7 +64,18 @@ def _draw_sizes(axes: Axes, widths: np.ndarray, heights: np.ndarray) -> None:
     axes.scatter(widths, heights, s=8, alpha=0.3, color=COLOURS["train"], linewidths=0)
     axes.set(title="Size of the pictures, in pixels", xlabel="width", ylabel="height")
     axes.set(xscale="log", yscale="log")
+    for axis, values in ((axes.xaxis, widths), (axes.yaxis, heights)):
+        _scale(axis, int(values.min()), int(values.max()))
     axes.grid(alpha=0.3)
+
+
+def _scale(axis: Axis, least: int, most: int) -> None:
+    """Let an axis reach a little beyond all values, and write the least, the greatest and some between."""
+    margin = (most / least) ** 0.1 if most > least else 2
+    axis.set_view_interval(least / margin, most * margin, ignore=True)
+    ticks = np.unique(np.geomspace(least, most, TICKS).round())
+    axis.set_ticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> None:
@@ -72,7 +90,8 @@ def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]])
             shown = canvas.file_name(name)
             axes.text(left + SIDE / 2, top + SIDE + 2, shown, fontsize=6, ha="center", va="top")
     canvas.show(axes, whole)
-    titles = [canvas.plain(ellipsis.cut(title, 16)) for title in rows]
-    axes.set_yticks([step * line + SIDE / 2 for line in range(len(rows))], titles, rotation=90, va="center")
+    titles = canvas.names(list(rows), TITLE)
+    middles = [step * line + SIDE / 2 for line in range(len(rows))]
+    axes.set_yticks(middles, titles, rotation=90, va="center", fontsize=7)
     axes.tick_params(length=0)
     axes.set_frame_on(False)
