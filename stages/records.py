@@ -115,7 +115,7 @@ def _write_split(
                 path = folder / tfrecord.shard_name(view, shard)
                 tfrecord.write_shard(path, _serialized(blocks, size, bar))
     values = {
-        **content.manifest.model_dump(),
+        **content.manifest.model_dump(exclude_none=True),
         "augment": params.augment if is_train else [],
         "images_per_record": per_record,
         "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),

@@ -165,7 +165,9 @@ def _write(
     new_label = np.full(max(ids) + 1, -1)
     new_label[ids] = np.arange(len(ids))
     labels = new_label[split.labels[split.positions]]
-    manifest = arrays.Manifest(classes=chosen, count=len(labels), image_shape=list(shape))
+    is_as_published = isinstance(split.images, np.ndarray) and form.size is None
+    described = None if is_as_published else form.described
+    manifest = arrays.Manifest(classes=chosen, count=len(labels), form=described, image_shape=list(shape))
     images = sized.images(split, form, shape)
     paths = split.names if split.facts else None
     with progress.bar(len(labels), f"writing {folder.name} arrays", "images") as bar:

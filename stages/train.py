@@ -150,7 +150,12 @@ def train(
     )
     settings = provenance.Settings.model_validate(params.model_dump())
     training = provenance.Training(
-        params=settings, records=records, train_images=manifest.count, val_images=val_images
+        classes=manifest.classes,
+        form=manifest.form,
+        params=settings,
+        records=records,
+        train_images=manifest.count,
+        val_images=val_images,
     )
     _save(model, classifier.probabilities, environment, training)
     curves.write(history, rows)

@@ -261,7 +261,7 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys, shape):
     layers = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
     (tmp_path / "data/model").mkdir(parents=True)
     keras.Model(pixels, layers(keras.ops.cast(pixels, "float32"))).save(tmp_path / "data/model/model.keras")
-    outputs.write_json(tmp_path / "reports/data.json", tiny.data_report(CLASSES))
+    outputs.write_json(tmp_path / "data/model/training.json", {"classes": CLASSES})
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", model_card.text(facts(shape=shape)), re.DOTALL)

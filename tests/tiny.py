@@ -23,6 +23,8 @@ RECORDS: dict[str, Any] = {
     "seed": 0,
 }
 TRAINING: dict[str, Any] = {
+    "classes": CLASSES,
+    "form": None,
     "params": {
         "model": {"name": "dense", "units": []},
         "optimizer": {"name": "sgd", "learning_rate": 0.05},

@@ -30,8 +30,10 @@ class Settings(paramfile.Section):
 
 
 class Training(paramfile.Section):
-    """The parameters, the records and the numbers of images of a training."""
+    """The classes and the images that a model is for, and the parameters and records of its training."""
 
+    classes: list[str]  # in the order of the probabilities
+    form: manifest.Form | None  # of the images, if they were pictures; None of arrays as they were published
     params: Settings
     records: Records
     train_images: paramfile.Count

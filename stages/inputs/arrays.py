@@ -29,6 +29,7 @@ class Manifest(paramfile.Section):
 
     classes: list[str]
     count: paramfile.Count
+    form: manifest.Form | None = None  # None of published arrays that are as they were
     image_shape: manifest.ImageShape
 
 
@@ -64,7 +65,7 @@ def write(
         np.lib.format.write_array_header_1_0(file, header)
         for image in images:
             file.write(image.tobytes())
-    outputs.write_json(folder / "manifest.json", manifest.model_dump())
+    outputs.write_json(folder / "manifest.json", manifest.model_dump(exclude_none=True))
 
 
 def _save(path: Path, array: np.ndarray) -> None:

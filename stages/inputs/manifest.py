@@ -17,6 +17,13 @@ FILE = "manifest.json"
 ImageShape = Annotated[list[paramfile.Size], pydantic.Field(min_length=3, max_length=3)]  # [H, W, C]
 
 
+class Form(paramfile.Section):
+    """How pictures got the shape that they have; see the subset stage."""
+
+    background: str  # behind transparent pixels, as #rrggbb
+    resize: str  # squash, crop or pad
+
+
 class Normalization(paramfile.Section):
     """The scaling of pixels: (pixel - mean) / std, per channel."""
 
@@ -32,6 +39,7 @@ class Manifest(paramfile.Section):
     checksum: str  # checksum of all other fields
     classes: list[str]
     count: paramfile.Count  # images of a view
+    form: Form | None = None  # None of published arrays that are as they were
     image_shape: ImageShape
     images_per_record: paramfile.Size  # at most
     normalization: Normalization

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.decoding import picture, resizing
+from stages.inputs import manifest
 from stages.running import ahead, errors
 from stages.splits import carve
 
@@ -18,6 +19,12 @@ class Form(NamedTuple):
     size: list[int] | None  # height and width; None keeps the images as they are
     policy: resizing.Policy  # how the size is reached
     colours: picture.Colours
+
+    @property
+    def described(self) -> manifest.Form:
+        """The form without the size and the channels, which images have in their shape."""
+        background = "#{:02x}{:02x}{:02x}".format(*self.colours.background)
+        return manifest.Form(background=background, resize=self.policy)
 
 
 def images(split: carve.Split, form: Form, shape: tuple[int, ...] | None = None) -> Iterator[np.ndarray]:
