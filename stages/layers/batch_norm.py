@@ -26,15 +26,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
         In training the moving statistics follow those of the batch.
         """
-        moving = tf.convert_to_tensor(self.moving_mean)
-        gamma = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(moving)
-        beta = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(moving)
-        is_slow = _is_slow(inputs)
         if not (training and self.trainable):
-            variance = tf.convert_to_tensor(self.moving_variance)
-            infer = xla_batch_norm.infer if is_slow else _infer
-            return infer(inputs, gamma, beta, moving, variance, self.epsilon)
-        normalize = xla_batch_norm.normalize if is_slow else _normalize
+            return infer(self, inputs)
+        gamma, beta = _scale_and_offset(self)
+        normalize = xla_batch_norm.normalize if _is_slow(inputs) else _normalize
         outputs, mean, variance = normalize(inputs, gamma, beta, self.epsilon)
         count = _values_per_channel(inputs)
         self._follow(self.moving_mean, _over_replicas(mean, count))
@@ -43,6 +38,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _follow(self, moving: keras.Variable, value: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1 - self.momentum))
+
+
+def infer(layer: keras.layers.BatchNormalization, inputs: tf.Tensor) -> tf.Tensor:
+    """Normalize [B, H, W, C] by the moving statistics of Keras's layer or of this one, as one operation."""
+    gamma, beta = _scale_and_offset(layer)
+    mean, variance = (tf.convert_to_tensor(each) for each in (layer.moving_mean, layer.moving_variance))
+    one = xla_batch_norm.infer if _is_slow(inputs) else _infer
+    return one(inputs, gamma, beta, mean, variance, layer.epsilon)
+
+
+def _scale_and_offset(layer: keras.layers.BatchNormalization) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return gamma and beta, or what stands for them in a layer without."""
+    gamma = tf.convert_to_tensor(layer.gamma) if layer.scale else tf.ones_like(layer.moving_mean)
+    return gamma, tf.convert_to_tensor(layer.beta) if layer.center else tf.zeros_like(layer.moving_mean)
 
 
 def _is_slow(inputs: tf.Tensor) -> bool:

@@ -40,7 +40,7 @@ def cut(
     if found is None:
         return None
     between, backbone = found
-    stump, head = keras.Model(network.inputs, between), keras.Model(between, network.output)
+    stump, head = keras.Model(network.input, between), keras.Model(between, network.output)
     pixels = classifier.logits.input
     normalized = classifier.normalize(pixels)
     seen = [stump(look) for look in test_time_augmentation.looked_at(normalized, looks)]
