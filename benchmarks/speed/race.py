@@ -35,6 +35,13 @@ PEERS = {  # a file of peers/ and the function in it that prepares
     "pytorch": ("pytorch", "prepare"),
     "pytorch_compiled": ("pytorch", "compiled"),
 }
+TRANSFER = {  # those of the benchmark transfer
+    "ours": ("ours", "prepare"),
+    "transfer_keras": ("transfer_keras", "prepare"),
+    "transfer_keras_frozen": ("transfer_keras", "frozen"),
+    "head_once": ("head", "once"),
+    "head_always": ("head", "always"),
+}
 
 
 class Peer(NamedTuple):
@@ -65,8 +72,8 @@ def run(peers: Sequence[str], subset: Path, epochs: int, params: Path = CONFIG) 
     """Train peers on a subset's training images: losses and seconds by epoch, and test accuracy, of each.
 
     Args:
-        peers: Of PEERS.
-        subset: The subset stage's folder, three classes of images of 32x32x3.
+        peers: Of PEERS or of TRANSFER.
+        subset: The subset stage's folder, of three classes.
         epochs: How many.
         params: A params file; its sections records and train are read, only for this project.
 
@@ -108,7 +115,7 @@ def _prepare(name: str, folder: Path) -> None:
     if name == "keras_shipped":  # as TensorFlow ships: without oneDNN on x86 processors below AVX-512
         has_avx512 = processor.instruction_set() in ("avx512", "avx512_bf16", "amx")
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1" if has_avx512 else "0"
-    file, function = PEERS[name]
+    file, function = (PEERS | TRANSFER)[name]
     _READY.append(getattr(importlib.import_module(f"benchmarks.speed.peers.{file}"), function)(folder))
 
 

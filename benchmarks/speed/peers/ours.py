@@ -3,6 +3,7 @@
 import itertools
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -19,11 +20,21 @@ from stages.training import execution, hardware, loop, phases
 MOST_EPOCHS = 1000  # that a benchmark may ask for
 
 
-def prepare(data: Path) -> race.Peer:
-    """Write the records of `data`/subset, and put the parts of a training together as its stage does."""
-    child.stage("records", data, "subset", "records", "training_images.png")
+class Assembled(NamedTuple):
+    """The parts of a training."""
+
+    params: train.Params
+    split: tfrecord.Split
+    network: keras.Model
+    classifier: assembly.Classifier
+    precision: str
+
+
+def assemble(data: Path, records: str = "records") -> Assembled:
+    """Write the records of `data`/subset to `data`/`records`, and make the parts as the train stage does."""
+    child.stage("records", data, "subset", records, f"{records}.png")
     params = paramfile.read(train.Params, "train", data / "params.yaml")
-    split = tfrecord.Split(data / "records/train")
+    split = tfrecord.Split(data / records / "train")
     manifest = split.manifest
     machine = hardware.select("cpu", params.precision)
     keras.mixed_precision.set_dtype_policy(machine.precision)
@@ -33,6 +44,13 @@ def prepare(data: Path) -> race.Peer:
     network = architecture.Architecture(params.model).build(manifest.image_shape, len(manifest.classes))
     looks = params.test_time_augmentation
     classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
+    return Assembled(params, split, network, classifier, machine.precision)
+
+
+def prepare(data: Path) -> race.Peer:
+    """Prepare a training on `data`/subset/train."""
+    params, split, network, classifier, precision = assemble(data)
+    manifest = split.manifest
     models, penalty = (classifier.logits, classifier.tested), loop.Penalty(params.l1, params.l2)
 
     def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
@@ -40,7 +58,7 @@ def prepare(data: Path) -> race.Peer:
 
     settings = params.optimizer, params.schedule, params.fine_tuning, params.epochs
     steps = math.ceil(manifest.count / params.batch_size)
-    trainer, *_ = phases.build(make, network, *settings, steps, machine.precision)
+    trainer, *_ = phases.build(make, network, *settings, steps, precision)
     batches = execution.streamed(split, params.batch_size, range(MOST_EPOCHS), params.seed)
     numbers = itertools.count()
 

@@ -1,0 +1,44 @@
+"""The head of a frozen backbone: all its epochs in a round, with features that are computed once, or always."""
+
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks.speed import race
+from benchmarks.speed.peers import ours
+from stages.training import features, frozen, loop, phases
+
+
+def prepare(data: Path, is_once: bool) -> race.Peer:
+    """Prepare the head, to be trained on `data`/subset/train."""
+    assembled = ours.assemble(data, "once" if is_once else "always")
+    params, split, network, classifier, precision = assembled
+    parts = frozen.cut(network, classifier, params.test_time_augmentation) if is_once else None
+    models = (parts.logits, parts.tested) if parts else (classifier.logits, classifier.tested)
+
+    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
+        penalty = loop.Penalty(params.l1, params.l2)
+        return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
+
+    tuning = params.fine_tuning.model_copy(update={"head_epochs": params.epochs})
+    settings = params.optimizer, params.schedule, tuning, params.epochs
+    count = split.manifest.count
+    trainer, *_ = phases.build(make, network, *settings, -(-count // params.batch_size), precision)
+
+    def epoch() -> float:
+        counts = params.batch_size, params.epochs, params.epochs
+        batches = features.training(parts, split, *counts, params.seed)
+        for number in range(params.epochs):
+            row = trainer.train_epoch(batches(number), count, f"epoch {number + 1}")
+        return row["loss"]
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        return classifier.probabilities.predict(images, verbose=0).argmax(axis=1)
+
+    return race.Peer(epoch, classify)
+
+
+once = functools.partial(prepare, is_once=True)
+always = functools.partial(prepare, is_once=False)
