@@ -1,4 +1,4 @@
-"""The head of a frozen backbone: all its epochs in a round, with features that are computed once, or always."""
+"""The head of a frozen backbone: all its epochs in a round, on features computed once, or in every epoch."""
 
 import functools
 from pathlib import Path
