@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stages import download
 from stages.decoding import picture
-from stages.running import plugins
+from stages.running import paramfile, plugins
 
 AS_STORED = picture.Colours(None)
+CLASSES = ["cat", "dog"]
+NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 FOLDER: dict[str, Any] = {"faults": "error", "max_fault_share": 0.01, "max_pixels": 10_000, "group": None}
 COLUMNS = {"file": "file", "label": "label", "split": None, "group": None}
 TABLE: dict[str, Any] = {
@@ -89,6 +93,16 @@ def collected(name: str, place: Path, folder: Path, **options: Any) -> Any:
     chosen = plugins.choose("datasets", {"name": name, **values}, "download.dataset")
     folder.mkdir(exist_ok=True)
     return chosen.module.collect(chosen.options, place, folder)
+
+
+def downloaded(place: object, raw: Path, name: str = "folder", **options: Any) -> Path:
+    """Run the stage download on a place of own pictures; return its file of faults."""
+    empty, report = raw.parent / "empty", raw.parent / "faults.csv"
+    empty.mkdir(exist_ok=True)
+    values = {"name": name, **(FOLDER if name == "folder" else TABLE), **options}
+    params = {"dataset": values, "images": str(place), "source": "auto", "archive": str(empty)}
+    download.download(paramfile.check(download.Params, params, "download"), raw, report)
+    return report
 
 
 def decoded(images: Any, positions: Iterable[int] | None = None) -> list[np.ndarray]:

@@ -14,10 +14,8 @@ from stages import subset
 from stages.figures import canvas, data_page, fonts
 from stages.running import paramfile
 from tests import pictures
-from tests.pictures import write
-from tests.test_figures import ticks
-from tests.test_own_pictures import CARVED, CLASSES, check
-from tests.test_subset import DEFAULTS, SPLITS
+from tests.pictures import CLASSES, downloaded, write
+from tests.subsets import CARVED, DEFAULTS, SPLITS
 
 UNUSUAL = ["smallest", "darkest", "blurriest", "most unusual"]
 
@@ -43,6 +41,10 @@ def rows(titles, columns=8, name="") -> dict:
 
 def sizes(*pairs) -> tuple:
     return tuple(np.array(pairs).T)
+
+
+def ticks(axis) -> list[str]:
+    return [label.get_text() for label in axis.get_ticklabels()]
 
 
 def drawn(tmp_path, *content) -> Figure:
@@ -184,7 +186,7 @@ def test_the_name_of_a_file_has_two_lines_at_most(path, shown):
 
 def test_the_stage_draws_own_pictures_with_their_names(tmp_path):
     root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 24))
-    check(root, tmp_path / "raw")
+    downloaded(root, tmp_path / "raw")
     params = paramfile.check(subset.Params, {**DEFAULTS, **CARVED}, "subset")
     pages = [tmp_path / "a.png", tmp_path / "b.png"]
     for page in pages:

@@ -60,6 +60,13 @@ def test_an_archive_is_unpacked_whole(place, kind):
     assert [path.name for path in cache.folder().iterdir()] == ["extracted"]
 
 
+def test_nothing_is_beside_the_archive_while_it_is_unpacked(place, monkeypatch):
+    archive, seen = zipped(place, MEMBERS), []
+    monkeypatch.setattr(extracted.disk, "require_space", lambda *_: seen.append(list(place.parent.iterdir())))
+    extracted.folder(archive)
+    assert seen == [[archive]] * len(MEMBERS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_second_time_nothing_is_unpacked(place, kind, monkeypatch):
     first = extracted.folder(KINDS[kind](place, MEMBERS))

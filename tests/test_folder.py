@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ from stages.datasets import folder
 from stages.running import errors, paramfile
 from stages.sources import index, listing
 from tests import pictures
-from tests.pictures import collected, put, write
-
-NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+from tests.pictures import NFC, NFD, collected, put, write
 
 
 def labels(root: Path, group: str | None = None) -> dict[str, str]:
@@ -143,6 +140,12 @@ def test_a_class_may_be_empty_in_one_split(tmp_path):
     root = write(tmp_path, "train/cat/1.png", "train/dog/1.png", "val/cat/1.png")
     (root / "val/dog").mkdir()
     assert folder.entries(root).classes == ["cat", "dog"]
+
+
+def test_a_class_that_is_empty_in_its_only_split_is_named(tmp_path):
+    root = write(tmp_path, "train/cat/1.png", "train/dog/1.png", "val/cat/1.png")
+    (root / "val/emu").mkdir()
+    assert "found none in 'emu'" in refusal(root)
 
 
 @pytest.mark.parametrize(
@@ -398,6 +401,14 @@ def test_an_archive_that_holds_itself_is_refused(mine, monkeypatch):
     monkeypatch.setattr(index.extracted, "folder", lambda path: path.parent)
     with pytest.raises(errors.BadInput, match="found 32 folders or archives in one another"):
         index.root(archive)
+
+
+def test_folders_in_one_another_are_entered_so_often(tmp_path):
+    write(tmp_path / "a", "/".join("x" * 31) + "/cat/1.png", "/".join("x" * 31) + "/dog/1.png")
+    write(tmp_path / "b", "/".join("x" * 33) + "/cat/1.png", "/".join("x" * 33) + "/dog/1.png")
+    assert index.root(tmp_path / "a") == tmp_path / "a" / "/".join("x" * 31)
+    with pytest.raises(errors.BadInput, match="found 32 folders or archives in one another"):
+        index.root(tmp_path / "b")
 
 
 @pytest.mark.parametrize("hidden", [[], [".gitignore", ".DS_Store"]])

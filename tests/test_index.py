@@ -33,17 +33,7 @@ def raw(tmp_path):
 
 def run(place, raw, name="folder", **options):
     """The stage as dvc.yaml runs it; return the rows of the file of faults."""
-    (raw.parent / "empty").mkdir(exist_ok=True)
-    values = {**(pictures.FOLDER if name == "folder" else pictures.TABLE), **options}
-    params = {
-        "dataset": {"name": name, **values},
-        "images": str(place),
-        "source": "auto",
-        "archive": str(raw.parent / "empty"),
-    }
-    report = raw.parent / "faults.csv"
-    download.download(paramfile.check(download.Params, params, "download"), raw, report)
-    return faults(report)
+    return faults(pictures.downloaded(place, raw, name, **options))
 
 
 def faults(report):
@@ -89,7 +79,7 @@ def test_the_raw_folder_holds_an_index_and_no_pictures(mine, raw):
 
 
 def test_the_index_is_the_same_whatever_the_order_of_the_disk(mine, tmp_path, monkeypatch):
-    write(mine, "cat/a/x.png", "cat/B/x.png", "stray.png", "notes.txt")
+    write(mine, "cat/a/x.png", "cat/B/x.png", "stray.png", "notes.txt", "more.txt", "cat/.b", "cat/.a")
     (mine / "cat/link").symlink_to(mine / "dog")
     put(mine / "dog/empty.png")
     scandir, shuffle = os.scandir, random.Random(0).shuffle

@@ -13,18 +13,15 @@ import pytest
 from dvc.repo import Repo
 from PIL import Image
 
-from stages import download, subset
+from stages import subset
 from stages.datasets import cifar10
 from stages.decoding import resizing
 from stages.figures import canvas
 from stages.running import errors, paramfile
 from stages.sources import index
 from tests import pictures, sandbox
-from tests.pictures import put, write
-from tests.test_subset import DEFAULTS, SPLITS, read
-
-CLASSES = ["cat", "dog"]
-CARVED = {"val_fraction": 0.3, "test_fraction": 0.3}
+from tests.pictures import CLASSES, downloaded, put, write
+from tests.subsets import CARVED, DEFAULTS, SPLITS, read
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +37,7 @@ def own(tmp_path):
     def run(place, name="folder", dataset=None, **changes):
         raw, folder = tmp_path / "raw", tmp_path / "arrays"
         shutil.rmtree(folder, ignore_errors=True)
-        check(place, raw, name, **(dataset or {}))
+        downloaded(place, raw, name, **(dataset or {}))
         params = paramfile.check(subset.Params, {**DEFAULTS, **changes}, "subset")
         subset.subset(params, raw, folder, tmp_path / "data.json", tmp_path / "data.png")
         splits = read(folder)
@@ -51,14 +48,6 @@ def own(tmp_path):
         return SimpleNamespace(report=json.loads((tmp_path / "data.json").read_text()), **splits)
 
     return run
-
-
-def check(place, raw, name="folder", **options):
-    """Run the stage download."""
-    values = {**(pictures.FOLDER if name == "folder" else pictures.TABLE), **options}
-    dataset = {"name": name, **values}
-    params = {"dataset": dataset, "images": str(place), "source": "auto", "archive": str(raw.parent)}
-    download.download(paramfile.check(download.Params, params, "download"), raw, raw.with_name("faults.csv"))
 
 
 def homes(result) -> dict[str, str]:
@@ -494,7 +483,7 @@ def test_cifar10_as_files_gives_the_images_of_the_published_set(own, raw_cifar10
 def test_a_picture_that_changed_since_download_stops_subset(own, tmp_path, change):
     root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 20))
     raw = tmp_path / "raw"
-    check(root, raw)
+    downloaded(root, raw)
     put(root / "cat/007.png", pictures.png(1)) if change == "changed" else (root / "cat/007.png").unlink()
     params = paramfile.check(subset.Params, {**DEFAULTS, **CARVED}, "subset")
     with pytest.raises(errors.BadInput, match=f"{root}/cat/007.png: expected the picture that the download"):

@@ -17,21 +17,8 @@ from stages.figures import canvas
 from stages.running import errors, paramfile
 from stages.sources import checksums
 from stages.splits import repeats, sized
+from tests.subsets import DEFAULTS, SPLITS, read
 
-DEFAULTS = {
-    "classes": "all",
-    "image_size": None,
-    "resize": "squash",
-    "channels": None,
-    "background": "white",
-    "limit_per_class": None,
-    "val_fraction": 0.2,
-    "test_fraction": None,
-    "near_duplicates": True,
-    "conflicts": "keep",
-    "seed": 0,
-}
-SPLITS = ["train", "val", "test"]
 laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -55,16 +42,6 @@ def run(raw: Path, folder: Path, **changes) -> SimpleNamespace:
     params = paramfile.check(subset.Params, {**DEFAULTS, **changes}, "subset")
     subset.subset(params, raw, folder, folder.with_suffix(".json"), folder.with_suffix(".png"))
     return SimpleNamespace(report=json.loads(folder.with_suffix(".json").read_text()), **read(folder))
-
-
-def read(folder: Path) -> dict[str, SimpleNamespace]:
-    return {
-        split: SimpleNamespace(
-            **{name: np.load(folder / split / f"{name}.npy") for name in ("images", "labels", "positions")},
-            manifest=json.loads((folder / split / "manifest.json").read_text()),
-        )
-        for split in SPLITS
-    }
 
 
 def refusal(raw: Path, folder: Path, **changes) -> str:

@@ -5,14 +5,14 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from stages.datasets import table
 from stages.running import errors, paramfile
 from stages.sources import index, listing
 from tests import pictures
-from tests.pictures import collected, put, write
-from tests.test_folder import NFC, NFD
+from tests.pictures import NFC, NFD, collected, put, write
 
 ROWS = [
     {"file": "cat/000.png", "label": "cat"},
@@ -173,6 +173,21 @@ def test_rows_without_a_file_or_a_label_are_faults(mine, kind):
 def test_keys_that_some_json_lines_lack_are_faults(mine):
     put(mine / "labels.jsonl", lines([*ROWS, {"file": "cat/000.png"}, {"label": None}]))
     assert faults(mine, table="labels.jsonl") == {"cat/000.png": "no_label", "": "no_file"}
+
+
+@pytest.mark.parametrize("value", ["NaN", "null"])
+def test_a_number_that_is_none_is_no_label(mine, value):
+    put(mine / "labels.jsonl", lines(ROWS[1:]) + b'{"file": "cat/000.png", "label": ' + value.encode() + b"}")
+    assert faults(mine, table="labels.jsonl") == {"cat/000.png": "no_label"}
+
+
+def test_what_the_reader_of_parquet_lacks_is_said(mine, monkeypatch):
+    def lacking(path):
+        raise pyarrow.ArrowNotImplementedError("no such type")
+
+    put(mine / "labels.parquet", parquet(ROWS))
+    monkeypatch.setattr("pyarrow.parquet.read_table", lacking)
+    assert refusal(mine, table="labels.parquet").endswith("received another: no such type")
 
 
 @pytest.mark.parametrize(("on_disk", "in_table"), [(NFC, NFD), (NFD, NFC)])

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import gzip
 import lzma
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -125,19 +126,14 @@ def _unpack(archive: Path, target: Path) -> None:
             if member.size > left or number >= MOST_MEMBERS:
                 raise too_much
             disk.require_space(target, member.size, "free some, or unpack the archive elsewhere")
-            left -= _write(member, target / _inside(member.name, archive), left, too_much)
+            _write(member, target / _inside(member.name, archive))
+            left -= member.size
 
 
-def _write(member: Member, path: Path, most: int, too_much: errors.BadInput) -> int:
-    """Write a member's content, at most so many bytes; return their number."""
-    written = 0
+def _write(member: Member, path: Path) -> None:
+    """Write a member's content; it has at most the bytes that the archive says."""
     with _new(path) as file:
-        while block := member.content.read(BLOCK):
-            written += len(block)
-            if written > most:
-                raise too_much
-            file.write(block)
-    return written
+        shutil.copyfileobj(member.content, file, BLOCK)
 
 
 def _new(path: Path) -> IO[bytes]:
