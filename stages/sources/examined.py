@@ -44,25 +44,22 @@ def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found,
     """
     place = _place(root, max_pixels)
     known = _read(place)
+    unchanged = {path for path in paths if path in known and _is_unchanged(root / path, known[path])}
+    others = [root / path for path in paths if path not in unchanged]
+    examined = ahead.mapped(lambda path: _examine(path, max_pixels), others)
     found: dict[str, Found] = {}
-
-    def look(path: str) -> Found:
-        earlier, status = known.get(path), _status(root / path)
-        if earlier and status and (earlier.size, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns):
-            return earlier
-        return _examine(root / path, max_pixels)
-
     saved = time.monotonic()
     try:
         with progress.bar(len(paths), "checking pictures", "files") as bar:
-            for path, one in zip(paths, ahead.mapped(look, paths), strict=True):
-                found[path] = one
+            for path in paths:
+                found[path] = one = known[path] if path in unchanged else next(examined)
                 bar.update(1)
                 yield one
                 if time.monotonic() - saved > SAVED_SECONDS:
                     _write(place, known | found)
                     saved = time.monotonic()
     finally:
+        examined.close()
         if found != known:
             _write(place, found if len(found) == len(paths) else known | found)
 
@@ -72,11 +69,12 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _status(path: Path):  # type: ignore[no-untyped-def]
+def _is_unchanged(path: Path, earlier: Found) -> bool:
     try:
-        return path.stat()
+        status = path.stat()
     except OSError:
-        return None
+        return False
+    return (earlier.size, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
 
 def _examine(path: Path, max_pixels: int) -> Found:
