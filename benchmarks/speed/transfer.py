@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("transfer", __doc__)
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
-    parser.add_argument("--steps", type=int, default=16, help="of an epoch")
+    parser.add_argument("--steps", type=int, default=32, help="of an epoch")
     parser.add_argument("--head-epochs", type=int, default=10, help="of a round of the head, with one view")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/transfer.json"))
     chosen = parser.parse_args(words)

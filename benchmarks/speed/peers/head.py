@@ -1,6 +1,7 @@
 """The head of a frozen backbone: all its epochs in a round, on features computed once, or in every epoch."""
 
 import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 
 from benchmarks.speed import race
 from benchmarks.speed.peers import ours
-from stages.training import features, frozen, loop, phases
+from stages.training import execution, features, frozen, loop, phases
 
 
 def prepare(data: Path, is_once: bool) -> race.Peer:
@@ -27,11 +28,20 @@ def prepare(data: Path, is_once: bool) -> race.Peer:
     count = split.manifest.count
     trainer, *_ = phases.build(make, network, *settings, -(-count // params.batch_size), precision)
 
+    made = parts and features.Split(split, parts.features, parts.backbone_values, 1, "the images")
+
+    def batches() -> Callable[[int], Iterable]:
+        epochs = range(params.epochs)
+        if made is None:
+            return execution.streamed(split, params.batch_size, epochs, params.seed)
+        for file in made.folder.iterdir():
+            file.unlink()  # each round computes them
+        return made.streamed(params.batch_size, epochs, params.seed)
+
     def epoch() -> float:
-        counts = params.batch_size, params.epochs, params.epochs
-        batches = features.training(parts, split, *counts, params.seed)
+        each = batches()
         for number in range(params.epochs):
-            row = trainer.train_epoch(batches(number), count, f"epoch {number + 1}")
+            row = trainer.train_epoch(each(number), count, f"epoch {number + 1}")
         return row["loss"]
 
     def classify(images: np.ndarray) -> np.ndarray:
