@@ -95,7 +95,10 @@ def _require_few(found: Sequence[listing.Fault], files: int, options: listing.Ch
     more = f"\n  and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
     what = f"{len(found):,} of {files:,} files cannot be used ({report} has all):\n{listed}{more}"
     if options.faults == "error":
-        raise errors.BadInput(f"{what}\nmend or remove them, or set download.dataset.faults to skip")
+        too_many = f" and max_fault_share to {share:.2f} or more" if share > options.max_fault_share else ""
+        raise errors.BadInput(
+            f"{what}\nmend or remove them, or set download.dataset.faults to skip{too_many}"
+        )
     if len(found) == files:
         raise errors.BadInput(f"{what}\nno picture is left")
     if share > options.max_fault_share:

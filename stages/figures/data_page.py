@@ -57,7 +57,7 @@ def _draw_counts(axes: Axes, counts: Mapping[str, Mapping[str, int]], classes: S
     axes.set_yticks(range(len(classes)), canvas.names(classes, 24), fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.margins(x=0.02)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False)
 
 
 def _draw_sizes(axes: Axes, widths: np.ndarray, heights: np.ndarray) -> None:

@@ -77,7 +77,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
     if f"val_{measure}" in history:
         validation = history[f"val_{measure}"].to_numpy()
         axes.plot(epochs, validation, marker=".", label="validation")
-        best = validation.argmin() if measure == "loss" else validation.argmax()
+        best = validation.argmin() if measure == "loss" else _best(history, validation)
         axes.plot(epochs[best], validation[best], "*", color="black", markersize=10, label="best validation")
         title += f"\nbest validation: {validation[best]:.4g} at epoch {epochs[best]}"
         if crossing := last_crossing(epochs, training, validation):
@@ -85,6 +85,11 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
     axes.set(title=title, xlabel="epoch", ylabel=MEASURES[measure].lower())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
+
+
+def _best(history: pd.DataFrame, validation: np.ndarray) -> int:
+    """Return the place of the highest value; of equal ones, that with the lowest loss, as weights are kept."""
+    return int(np.lexsort((history["val_loss"], -validation))[0])
 
 
 def _draw_crossing(axes: Axes, epoch: float, value: float) -> None:

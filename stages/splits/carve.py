@@ -48,6 +48,10 @@ class Split(NamedTuple):
         return self.facts.get("path", self.positions).tolist()
 
 
+# Of own pictures, whose splits follow from their content.
+BY_CHANCE = (
+    " (chance decides, picture by picture: more pictures of the class, or another subset.seed, do as well)"
+)
 Enough = Callable[[str, str, int], float]  # from split, class name and number of images
 
 
@@ -208,7 +212,8 @@ def _why(
     for split, fraction, images in carved:
         if split == lacking and fraction and images > 1:
             value = enough(split, name, images)
-            return f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {value} is one"
+            what = f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {value} is one"
+            return what if images * fraction < 0.5 else f"{what}{BY_CHANCE}"
     return ""
 
 

@@ -35,6 +35,7 @@ def describe(splits: dict[str, carve.Split], fractions: carve.Fractions) -> dict
     return {
         **{name: quartiles(values) for name, values in numbers.items()},
         "formats": counted(facts["format"]),
+        "groups": len(set(facts["group"]) - {""}),
         "modes": counted(facts["mode"]),
         "near_duplicates": _near(facts),
         "notes": counted(words),
@@ -52,8 +53,8 @@ def remark(splits: dict[str, carve.Split]) -> str:
     if largest <= max(ODD, MUCH * len(keys)):
         return ""
     return (
-        f"{largest:,} of {len(keys):,} pictures are in one split, as they are of one group or look alike, one"
-        " like the next; if they do not, set subset.near_duplicates to false"
+        f"{largest:,} of {len(keys):,} pictures had to go into one split together: they are of one group, or"
+        " each looks like another of them; if looks deceive, set subset.near_duplicates to false"
     )
 
 

@@ -51,7 +51,7 @@ def divide(
     if conflicts == "drop":
         splits, pixels = repeats.without(splits, pixels, found)
     kin = {split: content.chosen_keys or pixels[split] for split, content in splits.items()}
-    kept, repeated = repeats.without_repeats(splits, kin)
+    kept, repeated = repeats.without_repeats(splits, kin, pixels)
     counts = {split: carve.count(content, ids) for split, content in kept.items()}
     enough = carve.enough(kept, ids, fractions, seed)
     carve.require_images(counts, fractions, enough)

@@ -22,9 +22,14 @@ def digests(images: Iterable[np.ndarray]) -> list[bytes]:
 
 
 def without_repeats(
-    splits: dict[str, carve.Split], digests: Digests
+    splits: dict[str, carve.Split], kin: Digests, pixels: Digests
 ) -> tuple[dict[str, carve.Split], dict[str, dict]]:
     """Drop every image that is also in a split that takes precedence: test, then val.
+
+    Args:
+        splits: The splits.
+        kin: Of each image, what may be in one split only.
+        pixels: Of each image, a digest of its pixels.
 
     Returns:
         The splits; and for each split a count of the images that repeat another image of the same split
@@ -33,10 +38,10 @@ def without_repeats(
     kept, repeated = {}, {}
     for split, content in splits.items():
         drop = np.zeros(len(content.positions), bool)
-        found: dict[str, Any] = {"within": len(digests[split]) - len(set(digests[split]))}
+        found: dict[str, Any] = {"within": len(pixels[split]) - len(set(pixels[split]))}
         for holder in PRECEDENCE[: PRECEDENCE.index(split)]:
-            held = set(digests[holder])
-            also = np.array([digest in held for digest in digests[split]], bool)
+            held = set(kin[holder])
+            also = np.array([each in held for each in kin[split]], bool)
             dropped = np.sort(content.positions[also & ~drop])
             found[f"dropped_for_{holder}"] = content._replace(positions=dropped).names
             drop |= also
@@ -74,7 +79,7 @@ def require_none(found: list[list[dict[str, Any]]]) -> None:
     raise errors.BadInput(
         f"expected each picture under one class, found {len(found):,} under several:\n"
         + "\n".join(lines)
-        + f"{more}\ncorrect them, or set subset.conflicts to drop"
+        + f"{more}\ncorrect them, or set subset.conflicts to drop, which leaves all of them out"
     )
 
 
