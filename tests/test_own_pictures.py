@@ -242,6 +242,7 @@ TOLD = re.compile(
     r" (\d+) images is none, (\S+) is one"
 )
 SMALL = [
+    ({"val_fraction": 0.005, "test_fraction": 0.005}, "val"),
     ({"val_fraction": 0.005, "test_fraction": 0.3}, "val"),
     ({"val_fraction": 0.3, "test_fraction": 0.005}, "test"),
     ({"val_fraction": 0.02, "test_fraction": 0.3, "limit_per_class": 9}, "val"),
@@ -270,6 +271,16 @@ def test_a_class_too_small_for_a_split_is_told_what_would_do(own, tmp_path, chan
         values[f"{where}_fraction"] = float(new)
     assert split in {where for _, where in told}
     assert min(min(of_class.values()) for of_class in counts.values()) >= 1
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_share_a_tenth_smaller_than_told_would_not_do(own, tmp_path, split):
+    root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 24))
+    small = {**CARVED, f"{split}_fraction": 0.001}
+    first = TOLD.fullmatch(refusal(own, root, **small))
+    assert first and first[2] == split
+    less = TOLD.fullmatch(refusal(own, root, **small | {f"{split}_fraction": float(first[6]) * 0.9}))
+    assert less and (less[1], less[2], less[6]) == (first[1], split, first[6])
 
 
 def test_a_class_that_belongs_together_is_not_told_a_fraction(own, tmp_path):
