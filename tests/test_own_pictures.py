@@ -17,6 +17,7 @@ from stages import subset
 from stages.datasets import cifar10
 from stages.decoding import resizing
 from stages.figures import canvas
+from stages.inputs import names
 from stages.running import errors, paramfile
 from stages.sources import index
 from tests import pictures, sandbox
@@ -513,8 +514,10 @@ def test_names_that_are_not_utf8_reach_the_report(own, tmp_path):
     root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 12))
     name = os.fsdecode(b"cat/caf\xe9.png")
     write(root, name)
-    splits = own(root, **CARVED)
-    assert name in homes(splits)
+    split = homes(own(root, **CARVED))[name]
+    folder = tmp_path / "arrays" / split
+    shown = names.read(folder, np.load(folder / "positions.npy"))
+    assert shown is not None and r"cat/caf\udce9.png" in shown.tolist()
 
 
 @pytest.fixture(scope="module")
