@@ -88,7 +88,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
 
 
 def _best(history: pd.DataFrame, validation: np.ndarray) -> int:
-    """Return the place of the highest value; of equal ones, that with the lowest loss, as weights are kept."""
+    """Return the place of the highest value; of equal ones that with the lowest loss, as weights are kept."""
     return int(np.lexsort((history["val_loss"], -validation))[0])
 
 

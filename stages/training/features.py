@@ -62,12 +62,12 @@ class Split(tfrecord.Split):
         """
 
         def batches(index: int) -> Iterator:
-            self._require(epochs[index] % self.manifest.views)
+            self.require(epochs[index] % self.manifest.views)
             return self.batches(batch_size, [epochs[index]], seed)
 
         return batches
 
-    def _require(self, view: int) -> None:
+    def require(self, view: int) -> None:
         """Compute the features of a view unless they are there."""
         if (self.folder / tfrecord.shard_name(view, self.manifest.shards - 1)).exists():
             return
