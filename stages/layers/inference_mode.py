@@ -17,8 +17,9 @@ class InferenceMode(keras.Model):
 
     On the TensorFlow backend Keras normalizes by separate operations and in float32. Here a batch
     normalization is folded into the convolution before it, or runs as one operation. The layers, their
-    weights and what is saved stay Keras's own. On two cores of an AMD EPYC a training step of MobileNetV2 at
-    96 pixels, in float32 and batches of 32, takes 120 ms instead of 193.
+    weights and what is saved stay Keras's own. On two cores of an AMD EPYC with AVX-512 a training step of
+    MobileNetV2 at 96 pixels, in float32 and batches of 32, takes 120 ms instead of 193, and in bfloat16 115
+    instead of 252 (the best of 16 steps or more).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
