@@ -16,6 +16,7 @@ LABEL = 26  # pixels of height for a name
 CELL = 1.45  # inches of a row of pictures
 TITLE = 12  # characters of a row's title; as many of the widest fit beside it
 TICKS = 4  # of the sizes
+ROOM = 1.25  # for the legend, times the longest bar
 CLASSES = 40  # bars; of more classes, the smallest are drawn
 
 
@@ -56,8 +57,8 @@ def _draw_counts(axes: Axes, counts: Mapping[str, Mapping[str, int]], classes: S
     axes.set_title("Images by class" + (f", without the {left_out} largest" if left_out else ""))
     axes.set_yticks(range(len(classes)), canvas.names(classes, 24), fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.margins(x=0.02)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False)
+    axes.set_xlim(0, max(lefts.max(), 1) * ROOM)
+    axes.legend(loc="lower right", fontsize=8)
 
 
 def _draw_sizes(axes: Axes, widths: np.ndarray, heights: np.ndarray) -> None:

@@ -213,7 +213,7 @@ def _why(
         if split == lacking and fraction and images > 1:
             value = enough(split, name, images)
             what = f": subset.{split}_fraction = {fraction} of its {images:,} images is none, {value} is one"
-            return what if images * fraction < 0.5 else f"{what}{BY_CHANCE}"
+            return what if round(images * fraction) == 0 else f"{what}{BY_CHANCE}"
     return ""
 
 
