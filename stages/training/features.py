@@ -4,6 +4,7 @@ The features are kept as records in temporary files, outside of DVC's outputs, a
 the head takes the same images in the same order as behind the backbone, and learns the same within rounding.
 """
 
+import itertools
 import math
 import shutil
 import tempfile
@@ -33,7 +34,7 @@ class Split(tfrecord.Split):
         images: The split.
         compute: From images, uint8 [B, H, W, C], to features, float [B, ...].
         values: The number of values of an image as `compute` works on it.
-        views: The number of views that will be read.
+        views: The number of views that will be read, each by one of the first epochs.
         name: The split in words.
 
     Raises:
@@ -55,13 +56,20 @@ class Split(tfrecord.Split):
         )
 
     def streamed(self, batch_size: int, epochs: Sequence[int], seed: int = 0) -> Epochs:
-        """Return a function that takes an index of `epochs` and returns that epoch's batches.
+        """Return a function that is called for each index of `epochs`, in order, and returns its batches.
 
         A batch is (features, float [B, ...], labels, int32 [B], positions, int64 [B]); see
-        `tfrecord.Split.dataset`. The function raises errors.BadInput if a file of images is corrupt.
+        `tfrecord.Split.dataset`. The first epochs, one per view, compute their features and have a pipeline
+        each; all others share one, because setting one up takes as long as fifty steps of a head.
+
+        The function raises errors.BadInput if a file of images is corrupt.
         """
+        count, others = math.ceil(self.manifest.count / batch_size), epochs[self.views :]
+        shared = self.batches(batch_size, others, seed) if others else iter(())
 
         def batches(index: int) -> Iterator:
+            if index >= self.views:
+                return itertools.islice(shared, count)
             self.require(epochs[index] % self.manifest.views)
             return self.batches(batch_size, [epochs[index]], seed)
 

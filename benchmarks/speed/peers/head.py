@@ -1,6 +1,7 @@
 """The head of a frozen backbone: all its epochs in a round, on features computed once, or in every epoch."""
 
 import functools
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def prepare(data: Path, is_once: bool) -> race.Peer:
     count = split.manifest.count
     trainer, *_ = phases.build(make, network, *settings, -(-count // params.batch_size), precision)
 
+    tempfile.tempdir = str(data)  # which is removed; a worker's process ends without removing its own files
     made = parts and features.Split(split, parts.features, parts.backbone_values, 1, "the images")
 
     def batches() -> Callable[[int], Iterable]:
