@@ -115,7 +115,17 @@ def test_bad_params_are_all_named_by_a_stage_that_writes_nothing(tmp_path):
         " test_fraction: null, seed: 0}\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-m", "stages.subset", "raw", "arrays", "report.json", "--params", "params.yaml"],
+        [
+            sys.executable,
+            "-m",
+            "stages.subset",
+            "raw",
+            "arrays",
+            "report.json",
+            "page.png",
+            "--params",
+            "params.yaml",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -133,7 +143,7 @@ def test_bad_params_are_all_named_by_a_stage_that_writes_nothing(tmp_path):
 def test_an_error_is_utf8_whatever_the_locale(tmp_path):
     (tmp_path / "params.yaml").write_text("subset: {猫: 1}\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "stages.subset", "raw", "arrays", "report.json"],
+        [sys.executable, "-m", "stages.subset", "raw", "arrays", "report.json", "page.png"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
         capture_output=True,

@@ -49,7 +49,7 @@ def test_stages_of_a_changed_parameter_or_line_of_code_are_named(clone):
 def test_a_changed_part_makes_every_stage_that_imports_it_stale(clone):
     add_a_line(clone.path / "stages/figures/canvas.py")
     changed = ["stages/figures"]
-    assert stale(clone.path) == {"records": changed, "evaluate": changed}
+    assert stale(clone.path) == {"subset": changed, "records": changed, "evaluate": changed}
 
 
 def test_the_first_stage_may_be_the_stale_one(clone):

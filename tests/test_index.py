@@ -213,7 +213,9 @@ def test_faults_are_errors_with_ten_names_and_all_in_a_file(bad, raw):
         [f"  dog/bad {number:02}\\n.png", "empty" if number % 2 else "not_a_picture"] for number in range(10)
     ]
     assert more == "  and 2 more"
-    assert remedy == "mend or remove them, or set download.dataset.faults to skip"
+    assert remedy == (
+        "mend or remove them, or set download.dataset.faults to skip and max_fault_share to 0.38 or more"
+    )
     header, *rows = faults(report)
     assert header == ["path", "kind", "detail"]
     assert [row[0] for row in rows] == [f"dog/bad {number:02}\n.png" for number in range(12)]
