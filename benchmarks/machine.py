@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.layers import processor
-from stages.running import outputs
+from stages.running import cores, outputs
 
 PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
 
@@ -23,7 +23,7 @@ def describe(device: str = "cpu") -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             packages[name] = metadata.version(name)
     return {
-        "cores": processor.cores(),
+        "cores": cores.usable(),
         "instruction_set": processor.instruction_set(),
         "onednn": processor.onednn_is_on(),
         "packages": packages,

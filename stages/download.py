@@ -12,10 +12,8 @@ from typing import Any
 
 import pydantic
 
-from stages.running import command, errors, given, outputs, paramfile, plugins
+from stages.running import command, ellipsis, errors, given, outputs, paramfile, plugins
 from stages.sources import listing, published, raw
-
-SHOWN = 10  # faulty files in a message
 
 
 class Params(paramfile.Section):
@@ -91,9 +89,8 @@ def _require_few(found: Sequence[listing.Fault], files: int, options: listing.Ch
         errors.BadInput: there are some, or more than may be skipped.
     """
     share = len(found) / files
-    listed = "\n".join(f"  {listing.shown(each.path)}: {each.kind}: {each.detail}" for each in found[:SHOWN])
-    more = f"\n  and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-    what = f"{len(found):,} of {files:,} files cannot be used ({report} has all):\n{listed}{more}"
+    listed = ellipsis.first([f"{listing.shown(each.path)}: {each.kind}: {each.detail}" for each in found])
+    what = f"{len(found):,} of {files:,} files cannot be used ({report} has all):\n{listed}"
     if options.faults == "error":
         too_many = f" and max_fault_share to {share:.2f} or more" if share > options.max_fault_share else ""
         raise errors.BadInput(

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import keras
 import pydantic
-import tensorflow as tf
 
 from stages.classifier import (
     architecture,
@@ -94,10 +93,7 @@ def train(
         )
     weights = given.content(given.path(params.weights, "train.weights"))
     machine = hardware.select(params.device, params.precision)
-    keras.mixed_precision.set_dtype_policy(machine.precision)
-    keras.utils.set_random_seed(params.seed)
-    if params.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    hardware.prepare(machine, params.seed, params.deterministic)
 
     network = chosen.build(manifest.image_shape, len(manifest.classes), weights)
     looks = params.test_time_augmentation

@@ -12,8 +12,10 @@ from types import SimpleNamespace
 import hypothesis
 import numpy as np
 import pytest
+from matplotlib import font_manager
 
 from stages.datasets import cifar10, fashion_mnist
+from stages.figures import fonts
 from tests import sandbox
 
 hypothesis.settings.register_profile("pipeline", deadline=None, max_examples=30)
@@ -47,6 +49,16 @@ def repository(
     yield repository
     repository.run("git", "checkout", "--quiet", "--force", "main")
     repository.run("dvc", "checkout", "--quiet", "--force")
+
+
+@pytest.fixture
+def own_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that has only matplotlib's fonts, so that other characters are spelt out."""
+    bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
+    fonts.others.cache_clear()
+    yield
+    fonts.others.cache_clear()
 
 
 @pytest.fixture

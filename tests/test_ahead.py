@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from stages.running import ahead
+from stages.running import ahead, cores
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -16,7 +16,7 @@ def test_only_a_few_items_are_worked_on_ahead():
     results = ahead.mapped(begun.append, range(10_000))
     next(results)
     results.close()
-    assert len(begun) <= 4 * ahead.workers() + 2
+    assert len(begun) <= 4 * cores.usable() + 2
 
 
 def test_an_error_is_raised_in_the_place_of_its_result():

@@ -5,29 +5,19 @@ import os
 
 import numpy as np
 import pytest
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from stages import subset
-from stages.figures import canvas, data_page, fonts
+from stages.figures import canvas, data_page
 from stages.running import paramfile
 from tests import pictures
 from tests.pictures import CLASSES, downloaded, write
 from tests.subsets import CARVED, DEFAULTS, SPLITS
 
+pytestmark = pytest.mark.usefixtures("own_fonts")
 UNUSUAL = ["smallest", "darkest", "blurriest", "most unusual"]
-
-
-@pytest.fixture(autouse=True)
-def own_fonts(monkeypatch):
-    """A machine that has only matplotlib's fonts, so that other characters are spelt out."""
-    bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
-    fonts.others.cache_clear()
-    yield
-    fonts.others.cache_clear()
 
 
 def counts(classes, of_class=10) -> dict:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib import font_manager
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
 
@@ -118,16 +117,6 @@ def test_the_middle_of_a_long_name_is_left_out(name, shown):
 
 # Of the fonts that matplotlib brings none has the first, a cat, and only STIXGeneral has the second.
 UNKNOWN, STIX = "\U0001f408", "\u214a"
-
-
-@pytest.fixture
-def own_fonts(monkeypatch):
-    """A machine that has only matplotlib's fonts."""
-    bundled = [font for font in font_manager.fontManager.ttflist if "mpl-data" in font.fname]
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
-    fonts.others.cache_clear()
-    yield
-    fonts.others.cache_clear()
 
 
 @pytest.mark.usefixtures("own_fonts")

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from stages.layers import processor
-from stages.running import errors
+from stages.running import cores, errors
 from stages.training import hardware
 from tests import precisions
 
@@ -93,7 +93,7 @@ def test_the_environment_says_what_ran_in_json():
         "cores", "deterministic", "device", "instruction_set", "keras", "numpy", "onednn", "platform",
         "precision", "processor", "python", "tensorflow",
     }  # fmt: skip
-    assert described["cores"] == processor.cores()
+    assert described["cores"] == cores.usable()
     assert described["tensorflow"] == tf.__version__
     assert json.loads(json.dumps(described)) == described
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from stages.datasets import tfds
 from stages.decoding import picture
-from stages.running import errors, paramfile
+from stages.running import ellipsis, errors, paramfile
 from tests.pictures import decoded
 
 SQUARE = {"image": np.zeros((4, 4, 3), np.uint8), "label": 0}
@@ -324,7 +324,7 @@ def test_stored_arrays_get_the_channels_that_are_asked_for(prepare_tfds, pets_fe
 def test_pictures_that_cannot_be_decoded_are_counted_by_download(
     prepare_tfds, pets_features, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tfds, "SHOWN", 2)
+    monkeypatch.setattr(ellipsis, "SHOWN", 2)
     torn = encode("RGB", "JPEG")[:-80]
     pictures = [torn, encode("RGB"), torn, torn]
     folder = prepare_tfds("torn4", pets_features, train=[{"image": each, "label": 0} for each in pictures])

@@ -15,10 +15,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import naming
 
 from stages.decoding import picture
-from stages.running import ahead, errors, paramfile, progress
+from stages.running import ahead, ellipsis, errors, paramfile, progress
 from stages.sources import cache, checksums, listing, origin, prepared, published, raw
-
-SHOWN = 10  # images in a message
 
 
 class Options(paramfile.Section):
@@ -178,12 +176,8 @@ def _check_pictures(folder: Path) -> None:
     with progress.bar(len(places), "checking images", "images") as bar:
         faults = [fault for fault in progress.counted(ahead.mapped(_fault, places), bar) if fault]
     if faults:
-        more = f"\n  and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""
-        raise errors.BadInput(
-            f"{len(faults):,} of {len(places):,} images cannot be decoded:\n  "
-            + "\n  ".join(faults[:SHOWN])
-            + more
-        )
+        counted = f"{len(faults):,} of {len(places):,} images cannot be decoded"
+        raise errors.BadInput(f"{counted}:\n{ellipsis.first(faults)}")
 
 
 def _fault(place: tuple["Pictures", int]) -> str | None:

@@ -25,11 +25,6 @@ def vendor() -> str:
     return _field("vendor_id")
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use; it influences the last bits of a model."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def instruction_set() -> str:
     """Return the newest of INSTRUCTION_SETS that oneDNN uses on this processor.
 

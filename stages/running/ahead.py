@@ -1,18 +1,14 @@
 """Work on several items at a time in threads, and give the results in order."""
 
 import collections
-import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from stages.running import cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def workers() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
@@ -21,7 +17,7 @@ def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generat
     A thread per core works ahead, a few items at most, so that memory stays bounded. An error is raised
     where its result would be, and ends the work.
     """
-    count = workers()
+    count = cores.usable()
     with ThreadPoolExecutor(count) as pool:
         begun: collections.deque[Future[Result]] = collections.deque()
         try:

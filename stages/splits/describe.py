@@ -110,8 +110,7 @@ def _from_the_median(values: np.ndarray) -> np.ndarray:
 def _near(facts: dict[str, np.ndarray]) -> dict[str, Any]:
     from stages.splits import kin  # imports SciPy, which takes half a second
 
-    hashes = np.array([int(text, 16) for text in facts["hash"]], np.uint64)
-    pairs = kin.near_pairs(facts["pixels"].tolist(), hashes, LISTED + 1)
+    pairs = kin.near_pairs(facts["pixels"].tolist(), kin.parsed(facts["hash"]), LISTED + 1)
     paths = facts["path"]
     listed = [{"bits": pair.distance, "pictures": [paths[pair.first], paths[pair.second]]} for pair in pairs]
     return {"more": len(pairs) > LISTED, "pairs": listed[:LISTED]}

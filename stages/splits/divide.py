@@ -79,7 +79,7 @@ def with_keys(published: dict[str, tuple[Any, np.ndarray]], near: bool) -> dict[
         np.concatenate([images.facts[name] for images, _ in published.values()])
         for name in ("pixels", "hash", "group")
     )
-    numbers = np.array([int(text, 16) if near else 0 for text in hashes], np.uint64)
+    numbers = kin.parsed(hashes) if near else np.zeros(len(hashes), np.uint64)
     components = kin.components(pixels.tolist(), numbers, groups.tolist())
     keys = iter(by_content.keys(components, pixels.tolist(), groups.tolist()))
     return {

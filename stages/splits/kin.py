@@ -6,7 +6,7 @@ the 70,000 shapes on black of Fashion-MNIST it has 54,632, which no split can di
 pictures leave the ties to pixels and groups.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,11 @@ class Pair(NamedTuple):
     first: int  # position
     second: int  # position, after the first
     distance: int  # bits in which the hashes differ
+
+
+def parsed(hashes: Iterable[str]) -> np.ndarray:
+    """Return hashes that are written in hexadecimal digits as uint64 [N]."""
+    return np.array([int(text, 16) for text in hashes], np.uint64)
 
 
 def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str]) -> np.ndarray:

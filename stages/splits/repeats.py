@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from stages.running import errors
+from stages.running import ellipsis, errors
 from stages.splits import carve
 
 PRECEDENCE = ["test", "val", "train"]  # an image that is in several splits stays in the first of these
 LISTED = 100  # contradictions in the report
-SHOWN = 10  # contradictions in a message
 
 Digests = Mapping[str, Sequence[Any]]  # by split, of each image; equal images have equal digests
 
@@ -71,15 +70,11 @@ def require_none(found: list[list[dict[str, Any]]]) -> None:
     """
     if not found:
         return
-    lines = [
-        "  " + "; ".join(f"{place['position']} is {place['class']!r}" for place in places)
-        for places in found[:SHOWN]
-    ]
-    more = f"\n  and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    lines = ["; ".join(f"{place['position']} is {place['class']!r}" for place in places) for places in found]
     raise errors.BadInput(
         f"expected each picture under one class, found {len(found):,} under several:\n"
-        + "\n".join(lines)
-        + f"{more}\ncorrect them, or set subset.conflicts to drop, which leaves all of them out"
+        f"{ellipsis.first(lines)}\ncorrect them, or set subset.conflicts to drop, which leaves all of them"
+        " out"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages.layers import processor
-from stages.running import errors
+from stages.running import cores, errors
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -88,11 +88,19 @@ def fast_gpu_precision(capability: tuple[int, int]) -> str:
     return "mixed_float16" if capability >= (7, 0) else "float32"
 
 
+def prepare(hardware: Hardware, seed: int, deterministic: bool) -> None:
+    """Set Keras's precision, all seeds, and whether every training gives the same weights, bit for bit."""
+    keras.mixed_precision.set_dtype_policy(hardware.precision)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
 def environment(hardware: Hardware, deterministic: bool) -> dict[str, object]:
     """Return a record of device, precision, versions, and all else that decides a model's last bits."""
     return {
         **hardware._asdict(),
-        "cores": processor.cores(),
+        "cores": cores.usable(),
         "deterministic": deterministic,
         "instruction_set": processor.instruction_set(),
         "keras": keras.version(),

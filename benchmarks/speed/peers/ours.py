@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from benchmarks import child
 from benchmarks.speed import race
@@ -37,10 +36,7 @@ def assemble(data: Path, records: str = "records") -> Assembled:
     split = tfrecord.Split(data / records / "train")
     manifest = split.manifest
     machine = hardware.select("cpu", params.precision)
-    keras.mixed_precision.set_dtype_policy(machine.precision)
-    keras.utils.set_random_seed(params.seed)
-    if params.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    hardware.prepare(machine, params.seed, params.deterministic)
     network = architecture.Architecture(params.model).build(manifest.image_shape, len(manifest.classes))
     looks = params.test_time_augmentation
     classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
