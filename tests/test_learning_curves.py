@@ -81,6 +81,12 @@ def test_the_best_validation_is_marked_and_told():
     assert accuracy.get_title() == "Accuracy\nbest validation: 0.3 at epoch 2"
 
 
+def test_of_equal_accuracies_that_of_the_lowest_loss_is_marked():
+    tied = HISTORY.assign(val_accuracy=[0.3, 0.3, 0.3])
+    _, accuracy = learning_curves.figure(tied).axes
+    assert lines(accuracy)["best validation"] == ([2], [0.3])  # whose weights are kept
+
+
 def test_one_legend_names_every_kind_of_line_once():
     (legend,) = learning_curves.figure(MORE).findobj(Legend)
     assert [text.get_text() for text in legend.get_texts()] == [

@@ -2,16 +2,18 @@
 
 import html
 import re
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.metrics import confusion_matrix
 
 from stages.classifier import provenance
+from stages.decoding import picture, resizing
 from stages.reporting import calibration, markdown, metrics, model_card
 from stages.running import outputs
 from tests import names, tiny
@@ -267,6 +269,52 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys, shape):
     (code,) = re.findall(r"```python\n(.*?)```", model_card.text(facts(shape=shape)), re.DOTALL)
     exec(code, {})
     assert capsys.readouterr().out.splitlines()[-1].split()[0] in CLASSES
+
+
+def own_pictures(**changes):
+    """Facts of a model for own pictures, two of ten test images of which belong to groups."""
+    shares = {"got": {"train": 0.61, "val": 0.15, "test": 0.24}}
+    params = {"test_fraction": 0.2, "val_fraction": 0.3, "image_size": [8, 8], "resize": "pad"}
+    given = facts(**params | changes)
+    given.data["pictures"] = {"groups": 0, "shares": shares}
+    return given
+
+
+def test_the_card_of_own_pictures_speaks_of_them():
+    card = model_card.text(own_pictures())
+    assert "of your pictures: 24.00 % of all pictures (20.00 % was asked for)" in section(
+        card, "Evaluation data"
+    )
+    told = section(card, "Training data")
+    assert "15.00 % of all pictures (30.00 % of those that the test images leave was asked for)" in told
+    assert "padded with white and resized to" in told and "[data_faults.csv](data_faults.csv)" in told
+    assert "these are your own pictures" in section(card, "Ethical considerations")
+    assert "published" not in card
+
+
+def test_the_card_warns_of_pictures_without_groups():
+    given = own_pictures()
+    assert "- **Groups.** No groups were given." in model_card.text(given)
+    given.data["pictures"]["groups"] = 2
+    assert "**Groups.**" not in model_card.text(given)
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+def test_the_example_prepares_a_picture_as_training_did(tmp_path, monkeypatch, resize):
+    generator = np.random.default_rng(0)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    colours = generator.integers(0, 256, (3, 5, 4), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    Image.fromarray(colours).save(tmp_path / "picture.png", exif=turned)
+    monkeypatch.chdir(tmp_path)
+    given = own_pictures(resize=resize, background="red")._replace(image_shape=(12, 12, 3))
+    (code,) = re.findall(r"```python\n(.*?)```", model_card.text(given), re.DOTALL)
+    start = code.index("picture = ImageOps")
+    found: dict[str, Any] = {"Image": Image, "ImageOps": ImageOps, "np": np}
+    exec(code[start : code.index("(probabilities,)")], found)
+    decoded = picture.decode((tmp_path / "picture.png").read_bytes(), picture.Colours(3, (255, 0, 0)))
+    expected = resizing.resize(decoded, [12, 12], resize, (255, 0, 0))
+    assert np.abs(found["images"][0].astype(int) - expected).mean() <= 1
 
 
 def test_images_of_other_channels_leave_the_reading_to_the_user():

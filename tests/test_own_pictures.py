@@ -153,6 +153,36 @@ def test_the_same_picture_is_never_in_two_splits(own, tmp_path):
     assert splits.report["pictures"]["shares"]["overlaps"] == 0
 
 
+def likes(root) -> dict[str, int]:
+    """Write 30 pictures and a near duplicate of each."""
+    for number in range(30):
+        put(root / CLASSES[number % 2] / f"{number}.png", photo(number))
+        put(root / CLASSES[number % 2] / f"{number} small.png", photo(number, 0.7))
+    return {f"{CLASSES[number % 2]}/{number}": number for number in range(30)}
+
+
+def test_near_duplicates_may_be_told_to_go_apart(own, tmp_path):
+    starts = likes(tmp_path / "mine")
+    found = homes(own(tmp_path / "mine", image_size=[8, 8], near_duplicates=False, **CARVED))
+    assert any(found[f"{start}.png"] != found[f"{start} small.png"] for start in starts)
+
+
+def test_only_equal_pixels_are_counted_as_repeats(own, tmp_path):
+    likes(tmp_path / "mine")
+    shutil.copyfile(tmp_path / "mine/cat/0.png", tmp_path / "mine/cat/0 again.png")
+    repeated = own(tmp_path / "mine", image_size=[8, 8], **CARVED).report["repeated"]
+    assert sum(repeated[split]["within"] for split in SPLITS) == 1
+
+
+def test_many_pictures_that_belong_together_are_remarked_on(own, tmp_path, capsys):
+    root = write(tmp_path / "mine", *pictures.numbered(CLASSES, 30))
+    own(root, **CARVED)
+    assert "had to go into one split" not in capsys.readouterr().out
+    write(root, *(f"cat/film_{number}.png" for number in range(12)))
+    own(root, dataset={"group": "film"}, **CARVED)
+    assert "12 of 72 pictures had to go into one split together" in capsys.readouterr().out
+
+
 def test_near_duplicates_are_never_in_two_splits(own, tmp_path):
     for number in range(30):
         folder = tmp_path / "mine" / CLASSES[number % 2]
@@ -240,7 +270,8 @@ def test_pictures_under_two_classes_may_be_errors(own, doubtful):
 
 TOLD = re.compile(
     r"expected images of class '(\w+)' in the (\w+) split, found none: subset\.(\w+)_fraction = (\S+) of its"
-    r" (\d+) images is none, (\S+) is one(?: \(chance decides, .*\))?"
+    r" (\d+) images is none, (\S+) is one( \(chance decides, picture by picture: more pictures of"
+    r" the class, or another subset\.seed, do as well\))?"
 )
 SMALL = [
     ({"val_fraction": 0.005, "test_fraction": 0.005}, "val"),
@@ -264,7 +295,8 @@ def test_a_class_too_small_for_a_split_is_told_what_would_do(own, tmp_path, chan
         except errors.BadInput as error:
             match = TOLD.fullmatch(str(error))
             assert match, str(error)
-        name, where, parameter, old, images, new = match.groups()
+        name, where, parameter, old, images, new, by_chance = match.groups()
+        assert bool(by_chance) == (round(float(old) * int(images)) > 0)
         assert where == parameter and float(old) == values[f"{where}_fraction"] < float(new) < 1
         assert int(images) <= changes.get("limit_per_class", 24)
         assert (name, where) not in told[-1:]  # what it was told last has done

@@ -154,6 +154,13 @@ def test_the_settings_are_kept_with_the_model(trained):
     assert settings["records"]["normalization"]["method"] == "standardize"
 
 
+def test_what_the_model_is_for_is_kept_with_it(tmp_path):
+    form = manifest.Form(background="#ffffff", resize="pad")
+    records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "subset", form=form))
+    settings = outputs.read_json(run(records, tmp_path / "out") / "model/training.json")
+    assert (settings["classes"], settings["form"]) == (tiny.CLASSES, form.model_dump())
+
+
 def test_the_environment_says_what_ran(trained):
     environment = outputs.read_json(trained / "model" / "environment.json")
     assert set(environment) == {

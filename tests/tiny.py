@@ -72,14 +72,14 @@ def data_report(classes=tuple(CLASSES), test=10, **params):
     }
 
 
-def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1)):
+def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1), form=None):
     """Write what the subset stage would write; return the folder."""
     generator = np.random.default_rng(0)
     for split, count in {"train": train, "val": val, "test": test}.items():
         labels = generator.permutation(np.arange(count) % 2)
         noise = generator.integers(0, 100, (count, *shape))
         images = (noise + 150 * labels[:, None, None, None]).astype(np.uint8)
-        manifest = arrays.Manifest(classes=CLASSES, count=count, image_shape=list(shape))
+        manifest = arrays.Manifest(classes=CLASSES, count=count, form=form, image_shape=list(shape))
         folder.mkdir(parents=True, exist_ok=True)
         arrays.write(folder / split, manifest, images, labels, generator.permutation(1000)[:count])
     return folder
