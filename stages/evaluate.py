@@ -86,7 +86,7 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     pictures = {
         "confusion_matrix.png": confusion_matrix.figure(facts.counts, classes),
         "learning_curves.png": learning_curves.figure(learning),
-        "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes),
+        "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes, len(judged.labels)),
         "filters.png": _filters(classifier),
         "reliability.png": reliability.figure(facts.calibration),
         **_ways_through(classifier, pixels[len(spread) :], judged.take(first), classes, shown.channels),
@@ -159,10 +159,10 @@ def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
     return {"data": described, "training": provenance.read(model), "environment": environment}
 
 
-def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str]) -> Figure:
+def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str], total: int) -> Figure:
     probabilities = shown.confidence.round(PROBABILITY_DECIMALS).tolist()
     answers = shown.labels.tolist(), shown.predicted.tolist(), probabilities
-    return examples.figure(pixels, *answers, classes, shown.paths)
+    return examples.figure(pixels, *answers, classes, total, shown.paths)
 
 
 def _ways_through(

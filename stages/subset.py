@@ -119,7 +119,7 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
     if remark := describe.remark(divided.splits):
         print(remark)
     for split, count in unused.items():
-        print(f"not used: the published split {split} with {count:,} labelled images")
+        print(f"not used: the dataset's own split {split} with {count:,} labelled images")
 
 
 def _draw(page: Path, divided: divide.Divided, ids: dict[str, int]) -> None:

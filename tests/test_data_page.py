@@ -76,6 +76,7 @@ PAGES = {
     "formulas": (counts(["$a$", "$b"]), sizes((10, 12)), rows(["$x^2$"], 8, "$" * 30 + "_{2}.png")),
     "lines": (counts(["a\nb", "c\td"]), sizes((10, 12)), rows(["a\nb"], 8, "a\nb\rc.png")),
     "not utf-8": (counts(CLASSES), sizes((10, 12)), rows(UNUSUAL[:1], 8, os.fsdecode(b"caf\xe9.png"))),
+    "folders": (counts(CLASSES), sizes((10, 12)), rows(UNUSUAL, 8, "M" * 40 + "/" + "M" * 40 + ".png")),
     "few": (counts(CLASSES, 1), sizes((12, 10), (12, 11)), rows(UNUSUAL[:1], 1, "a.png")),
     "one size": (counts(CLASSES), sizes((12, 12), (12, 12)), rows(UNUSUAL[1:])),
     "near sizes": (counts(CLASSES), sizes((1000, 1000), (1001, 1001)), rows(UNUSUAL)),
@@ -152,7 +153,7 @@ def test_pictures_are_in_rows_above_their_names(tmp_path):
     for line, (title, middle) in enumerate(zip(given, axes.get_yticks(), strict=True)):
         for column in range(3):
             text = next(named)
-            assert text.get_text() == f"{title} {column}.png"
+            assert text.get_text() == f"folder/\n{title} {column}.png"
             x, y = text.get_position()
             left, top = round(x - data_page.SIDE / 2), round(middle - data_page.SIDE / 2)
             shown = whole[top : top + data_page.SIDE, left : left + data_page.SIDE]
@@ -172,6 +173,19 @@ def test_pictures_are_in_rows_above_their_names(tmp_path):
 )
 def test_the_name_of_a_file_has_two_lines_at_most(path, shown):
     assert canvas.file_name(path) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("a/cat/short.png", "cat/\nshort.png"),
+        ("x" * 30 + "/IMG_20240131_123456.JPG", "x" * 6 + "…" + "x" * 5 + "/\nIMG_20240131_\n123456.JPG"),
+        ("short.png", "short.png"),
+        ("", ""),
+    ],
+)
+def test_the_folder_of_a_file_is_in_a_line_of_its_own(path, shown):
+    assert canvas.file_in_folder(path) == shown
 
 
 def test_the_stage_draws_own_pictures_with_their_names(tmp_path):

@@ -178,7 +178,7 @@ def test_every_picture_draws_any_name(tmp_path, name):
     for figure in (
         training_images.figure({"plain": images}, [0, 1], classes),
         confusion_matrix.figure(np.eye(2, dtype=int), classes),
-        examples.figure(images, [0, 1], [1, 0], [0.5, 0.6], classes),
+        examples.figure(images, [0, 1], [1, 0], [0.5, 0.6], classes, 2),
         canvas.note(name),
         convolution.figure(images[0], name),
         feature_maps.figure(images, [0, 1], [(f"{name}\n2", np.eye(2))], np.eye(2), classes),
@@ -225,7 +225,7 @@ def test_a_note_says_what_it_is_given_within_the_picture(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_predictions_are_green_where_right_and_red_where_wrong(channels):
     images = random_images(2, channels)
-    figure = examples.figure(images, [0, 1], [0, 2], [0.876, 0.5], ABC)
+    figure = examples.figure(images, [0, 1], [0, 2], [0.876, 0.5], ABC, 2)
     right, wrong = figure.axes
     assert right.get_title() == "ant\n88%"
     assert wrong.get_title() == "cat 50%\nis bee"
@@ -237,7 +237,8 @@ def test_predictions_are_green_where_right_and_red_where_wrong(channels):
 
 @pytest.mark.parametrize("count", [1, 5, 6, 7, 24])
 def test_a_prediction_grid_shows_every_image_and_blanks_the_rest(count):
-    figure = examples.figure(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC)
+    figure = examples.figure(random_images(count, 3), [0] * count, [0] * count, [0.5] * count, ABC, 1234)
+    assert figure.get_suptitle().splitlines()[0] == f"{count} of 1,234 test images"
     filled = [axes for axes in figure.axes if axes.get_images()]
     blank = [axes for axes in figure.axes if not axes.get_images()]
     assert len(filled) == count
@@ -248,7 +249,7 @@ def test_a_prediction_grid_shows_every_image_and_blanks_the_rest(count):
 
 def test_titles_of_predictions_do_not_overlap(tmp_path):
     labels, classes = [0, 1] * 6, ["automobile", "a class with a very long name indeed"]
-    figure = examples.figure(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes)
+    figure = examples.figure(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes, 12)
     canvas.save(figure, tmp_path / "figure.png")
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
@@ -260,7 +261,7 @@ def make_figures():
         training_images.figure({"plain": images}, labels, ABC),
         confusion_matrix.figure(np.array([[3, 1], [0, 2]]), ["ant", "bee"]),
         canvas.note("nothing"),
-        examples.figure(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC),
+        examples.figure(images, labels, labels[::-1], [0.5, 0.6, 0.7], ABC, 3),
     ]
 
 

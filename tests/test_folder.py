@@ -191,6 +191,11 @@ def test_what_systems_leave_behind_is_no_picture_and_no_class(mine, name):
     assert listed.remarks == [f"left out, as systems leave such files behind: 1: {shown}"]
 
 
+def test_what_git_needs_in_a_folder_is_not_remarked_on(mine):
+    write(mine, ".gitignore", "cat/.gitkeep")
+    assert folder.entries(mine).remarks == []
+
+
 @pytest.mark.parametrize("name", ["cat/UPPER.PNG", "cat/odd.jpeg", "cat/none", "dog/a.b.c"])
 def test_the_suffix_of_a_picture_does_not_matter(mine, tmp_path, name):
     write(mine, name)

@@ -290,6 +290,7 @@ def test_the_card_of_own_pictures_speaks_of_them():
     assert "padded with white and resized to" in told and "[data_faults.csv](data_faults.csv)" in told
     assert "these are your own pictures" in section(card, "Ethical considerations")
     assert "published" not in card
+    assert card.startswith("# Model card: `dense` for your pictures\n")
 
 
 def test_the_card_warns_of_pictures_without_groups():

@@ -459,12 +459,14 @@ def test_a_validation_folder_is_joined_to_carve_one(own, published):
 def test_no_validation_folder_asks_for_a_fraction(own, tmp_path):
     names = [*pictures.numbered(CLASSES, 3, "train/"), *pictures.numbered(CLASSES, 3, "test/")]
     said = refusal(own, write(tmp_path / "mine", *names), val_fraction=None)
-    assert said.startswith("expected a published val split, found only train, test; set subset.val_fraction")
+    assert said.startswith(
+        "expected the dataset's own val split, found only train, test; set subset.val_fraction"
+    )
 
 
 def test_no_test_folder_asks_for_a_fraction(own, tmp_path):
     said = refusal(own, write(tmp_path / "mine", *pictures.numbered(CLASSES, 3)))
-    assert "expected a published test split, found only train; set subset.test_fraction" in said
+    assert "expected the dataset's own test split, found only train; set subset.test_fraction" in said
 
 
 def test_a_test_folder_that_is_not_used_is_reported(own, published):

@@ -408,7 +408,7 @@ def raw_tfds(prepare_tfds, features, name, **splits):
 def test_a_published_split_that_is_not_used_is_reported(prepare_tfds, pets_features, tmp_path, capsys):
     raw = raw_tfds(prepare_tfds, pets_features, "spare", train=[0, 1] * 5, test=[0, 1], extra=[0, 1, 1])
     assert run(raw, tmp_path / "arrays").report["unused"] == {"extra": 3}
-    assert "not used: the published split extra with 3 labelled images" in capsys.readouterr().out
+    assert "not used: the dataset's own split extra with 3 labelled images" in capsys.readouterr().out
     report = run(raw, tmp_path / "carved", test_fraction=0.2).report
     assert report["unused"] == {"extra": 3, "test": 2}
 
@@ -430,13 +430,13 @@ def test_a_published_validation_split_is_joined_to_carve_one(prepare_tfds, pets_
 
 def test_no_published_validation_split_asks_for_a_fraction(raw_cifar10, tmp_path):
     said = refusal(raw_cifar10, tmp_path / "arrays", val_fraction=None)
-    assert "expected a published val split" in said and "set subset.val_fraction" in said
+    assert "expected the dataset's own val split" in said and "set subset.val_fraction" in said
 
 
 def test_a_test_split_without_labels_asks_for_a_fraction(prepare_tfds, pets_features, tmp_path):
     raw = raw_tfds(prepare_tfds, pets_features, "blind", train=[0, 1] * 5, test=[-1, -1])
     said = refusal(raw, tmp_path / "arrays")
-    assert "the published test split has no labels" in said and "set subset.test_fraction" in said
+    assert "the dataset's own test split has no labels" in said and "set subset.test_fraction" in said
     assert run(raw, tmp_path / "carved", test_fraction=0.2).report["unused"] == {}
 
 

@@ -126,6 +126,14 @@ def test_files_are_named_from_the_folder_of_the_table(mine):
     assert labels(mine, table="cat/some.csv") == {"cat/000.png": "a", "cat/001.png": "b"}
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_spreadsheets_may_separate_by_semicolons(mine, delimiter, start):
+    lines = [delimiter.join(row) for row in [("file", "label"), *FOUR.items()]]
+    (mine / "labels.csv").write_text(start + "\n".join(lines), encoding="utf-8")
+    assert labels(mine, table="labels.csv") == FOUR
+
+
 NUMBERS = {
     "integers": [2, 10, 2, 10],
     "floats": [2.0, 10.0, 2.0, 10.0],

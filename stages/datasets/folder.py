@@ -83,7 +83,7 @@ def entries(root: Path, group: str | None = None) -> listing.Listing:
 
 def _remarks(walked: list[tuple[str, bool]], outside: list[str]) -> list[str]:
     """Say in sentences which files are not taken for pictures."""
-    left = [path for path, is_left in walked if is_left]
+    left = [path for path, is_left in walked if is_left and PurePosixPath(path).name not in listing.OF_GIT]
     others = [path for path in outside if not listing.is_picture(path)]
     remarks = [f"left out, as systems leave such files behind: {listing.named(left)}"] if left else []
     return [*remarks, f"left out, in no class's folder: {listing.named(others)}"] if others else remarks

@@ -21,7 +21,11 @@ Column = list[Any]  # a value per row; None where there is none
 def _delimited(path: Path, delimiter: str) -> dict[str, Column]:
     """Read a CSV or TSV file; unlike pandas, which takes a comma too many for one more column, strictly."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        first = file.readline()
+        file.seek(0)
+        # Where numbers have decimal commas, spreadsheets write semicolons.
+        is_other = delimiter not in first and ";" in first
+        rows = csv.reader(file, delimiter=";" if is_other else delimiter, strict=True)
         header = next(rows, [])
         columns: dict[str, Column] = {name: [] for name in header}
         if len(columns) < len(header):

@@ -62,6 +62,12 @@ def file_name(path: str) -> str:
     return _without_formulas(name if len(name) <= LINE else f"{name[:LINE]}\n{name[LINE:]}")
 
 
+def file_in_folder(path: str) -> str:
+    """Return the last part of a path as `file_name` does, below a line with its folder."""
+    folder = PurePosixPath(path).parent.name
+    return f"{names([folder], LINE - 1)[0]}/\n{file_name(path)}" if folder else file_name(path)
+
+
 def _spelt_out(text: str, known: set[str]) -> str:
     """Replace characters that no font has by their code points, such as U+732B U+72AC."""
     runs = itertools.groupby(text, key=known.__contains__)

@@ -12,8 +12,8 @@ from stages.figures import canvas
 
 COLOURS = {"train": "#1f77b4", "val": "#ff7f0e", "test": "#2ca02c"}
 SIDE = 96  # pixels of a picture
-LABEL = 26  # pixels of height for a name
-CELL = 1.45  # inches of a row of pictures
+LABEL = 36  # pixels of height for a name
+CELL = 1.57  # inches of a row of pictures
 TITLE = 12  # characters of a row's title; as many of the widest fit beside it
 TICKS = 4  # of the sizes
 ROOM = 1.25  # for the legend, times the longest bar
@@ -88,7 +88,7 @@ def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]])
         for column, (image, name) in enumerate(pictures):
             top, left = step * line, step * column + LABEL // 2
             whole[top : top + SIDE, left : left + SIDE] = image
-            shown = canvas.file_name(name)
+            shown = canvas.file_in_folder(name)
             axes.text(left + SIDE / 2, top + SIDE + 2, shown, fontsize=6, ha="center", va="top")
     canvas.show(axes, whole)
     titles = canvas.names(list(rows), TITLE)

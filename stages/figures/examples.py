@@ -14,6 +14,7 @@ def figure(
     predicted: Sequence[int],
     probability: Sequence[float],
     classes: Sequence[str],
+    total: int,
     paths: np.ndarray | None = None,
 ) -> Figure:
     """Draw a grid of images with the model's answers: green for right answers, red for wrong ones.
@@ -24,13 +25,15 @@ def figure(
         predicted: n labels.
         probability: n probabilities of the predicted class.
         classes: K names.
+        total: The number of all test images, of which these are some.
         paths: str [n], whose last part is drawn below each image; None for images without names.
     """
     shorter, longer = canvas.names(classes, 16), canvas.names(classes, 18)
     rows = -(-len(images) // 6)
     columns = -(-len(images) // rows)
-    drawn = Figure(figsize=(1.75 * columns, 2.15 * rows + 0.5), layout="constrained")
-    drawn.suptitle("Test images: predicted class and its probability; red: wrong")
+    drawn = Figure(figsize=(1.75 * columns, 2.15 * rows + 0.7), layout="constrained")
+    what = f"{len(images):,} of {total:,} test images"
+    drawn.suptitle(f"{what}\npredicted class and its probability; red: wrong")
     axes = drawn.subplots(rows, columns, squeeze=False).flat
     for axis, image, truth, guess, share in zip(axes, images, actual, predicted, probability, strict=False):
         canvas.show(axis, image)

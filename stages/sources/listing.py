@@ -12,6 +12,7 @@ from stages.running import errors, paramfile
 
 # Files and folders that systems and programs leave behind; every name that begins with a dot is one, too.
 LEFT_BEHIND = {"thumbs.db", "desktop.ini", "@eadir", "__macosx", "ehthumbs.db", "icon\r"}
+OF_GIT = {".gitignore", ".gitkeep"}  # which belong in a folder of pictures that is in a repository
 SPLITS = {  # the usual names of a split, in lower case
     **dict.fromkeys(["train", "training"], "train"),
     **dict.fromkeys(["val", "valid", "validation", "dev"], "val"),

@@ -99,7 +99,7 @@ def split(
 def training(published: dict[str, Published], fractions: Fractions) -> Published:
     """Return the images from which splits are carved."""
     if "train" not in published:
-        raise errors.BadInput(f"expected a published train split, found only {', '.join(published)}")
+        raise errors.BadInput(f"expected a train split, found only {', '.join(published)}")
     parts = [published["train"]]
     if fractions.val is not None and "val" in published:
         parts.append(published["val"])
@@ -144,7 +144,7 @@ def _as_published(
     remedy = f"set subset.{parameter} to carve one from the training split"
     if split not in published:
         raise errors.BadInput(
-            f"expected a published {split} split, found only {', '.join(published)}; {remedy}"
+            f"expected the dataset's own {split} split, found only {', '.join(published)}; {remedy}"
         )
     whole = published[split]
     _require_labels(whole.labels, split, remedy)
@@ -157,9 +157,8 @@ def _require_labels(labels: np.ndarray, split: str, remedy: str) -> None:
     missing = np.flatnonzero(labels < 0)
     if len(missing):
         how_many = "has no labels" if len(missing) == len(labels) else f"lacks {len(missing):,} of its labels"
-        raise errors.BadInput(
-            f"the published {split} split {how_many} (image {missing[0]} has {labels[missing[0]]}); {remedy}"
-        )
+        first = f"image {missing[0]} has {labels[missing[0]]}"
+        raise errors.BadInput(f"the dataset's own {split} split {how_many} ({first}); {remedy}")
 
 
 def unused(published: dict[str, Published], test_fraction: float | None) -> dict[str, int]:
