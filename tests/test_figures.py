@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from stages.figures import (
     canvas,
@@ -247,11 +248,18 @@ def test_a_prediction_grid_shows_every_image_and_blanks_the_rest(count):
     assert not any(axes.axison for axes in blank)
 
 
-def test_titles_of_predictions_do_not_overlap(tmp_path):
-    labels, classes = [0, 1] * 6, ["automobile", "a class with a very long name indeed"]
-    figure = examples.figure(random_images(12, 3), labels, labels[::-1], [1.0] * 12, classes, 12)
+@pytest.mark.parametrize("shape", [(16, 16, 3), (16, 8, 3), (8, 16, 3)])
+@pytest.mark.parametrize("count", [7, 24])
+@pytest.mark.parametrize("path", [None, "folder/IMG_20240131_123456.jpg"])
+def test_titles_and_names_of_predictions_do_not_overlap(tmp_path, shape, count, path):
+    labels, classes = [0, 1] * 60, ["automobile", "a class with a very long name indeed"]
+    answers = labels[:count], labels[1 : count + 1], [1.0] * count
+    paths = None if path is None else np.array([path] * count)
+    figure = examples.figure(np.zeros((count, *shape), np.uint8), *answers, classes, 60, paths)
+    figure.set_dpi(110)  # as it is saved
     canvas.save(figure, tmp_path / "figure.png")
-    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [text.get_window_extent() for text in texts]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
 
 

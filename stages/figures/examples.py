@@ -31,7 +31,8 @@ def figure(
     shorter, longer = canvas.names(classes, 16), canvas.names(classes, 18)
     rows = -(-len(images) // 6)
     columns = -(-len(images) // rows)
-    drawn = Figure(figsize=(1.75 * columns, 2.15 * rows + 0.7), layout="constrained")
+    height = 2.15 if paths is None else 2.5
+    drawn = Figure(figsize=(1.75 * columns, height * rows + 0.7), layout="constrained")
     what = f"{len(images):,} of {total:,} test images"
     drawn.suptitle(f"{what}\npredicted class and its probability; red: wrong")
     axes = drawn.subplots(rows, columns, squeeze=False).flat
