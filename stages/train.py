@@ -24,7 +24,7 @@ from stages.classifier import (
 )
 from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
-from stages.training import execution, features, hardware, loop, optimizers, phases, resident
+from stages.training import checkpoints, execution, features, hardware, loop, optimizers, phases, resident
 from stages.training import history as curves
 
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
@@ -136,10 +136,6 @@ def train(
     if val_images:
         batch_size = val_split.batch_size(VALIDATION_BATCH)
         validation = features.validation(parts, val_split, batch_size, head_epochs, params.epochs)
-    prepared = time.perf_counter()
-    rows = loop.fit(trainers, epochs, manifest.count, validation, params.patience)
-    trained = time.perf_counter()
-
     environment = hardware.environment(machine, params.deterministic)
     records = provenance.Records(
         augment=manifest.augment, normalization=manifest.normalization, views=manifest.views
@@ -153,8 +149,15 @@ def train(
         train_images=manifest.count,
         val_images=val_images,
     )
-    _save(model, classifier.probabilities, environment, training)
-    curves.write(history, rows)
+    splits = train_split.manifest.checksum, val_split.manifest.checksum
+    name = checkpoints.key(params.model_dump(), *splits, checkpoints.of_weights(weights), environment)
+    with checkpoints.Checkpoints(name, trainers) as kept:
+        state = kept.restore()
+        prepared = time.perf_counter()
+        rows = loop.fit(trainers, epochs, manifest.count, validation, params.patience, state, kept.save)
+        trained = time.perf_counter()
+        _save(model, classifier.probabilities, environment, training)
+        curves.write(history, rows)
     if timing is not None:
         seconds = {"epochs": [row["seconds"] for row in rows], "preparation": prepared - began}
         outputs.write_json(timing, {**seconds, "training": trained - prepared})

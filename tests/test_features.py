@@ -193,13 +193,13 @@ def test_training_leaves_no_features_behind(records, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     made = []
-    require = features.Split.require
+    compute = features.Split._compute
 
     def noted(split, view):
-        require(split, view)
+        compute(split, view)
         made.append(split.folder.parent)
 
-    monkeypatch.setattr(features.Split, "require", noted)
+    monkeypatch.setattr(features.Split, "_compute", noted)
     train(records, tmp_path / "out", 1, 1)
     gc.collect()
     assert set(made) == {tmp_path / "temporary"}

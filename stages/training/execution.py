@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import keras
@@ -66,19 +66,45 @@ def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer
 def streamed(
     split: tfrecord.Split, batch_size: int, epochs: Sequence[int], seed: int = 0
 ) -> Callable[[int], Iterable]:
-    """Read epochs one after the other and divide each batch among the replicas.
+    """Read epochs and divide each batch among the replicas.
 
     Returns:
-        A function that is called once for each of `epochs`, in their order, and returns the epoch's batches.
+        A function that takes a place in `epochs` and returns the batches of this epoch. One pipeline serves
+        all places that are asked for one after the other.
 
     Raises:
         errors.BadInput: a replica would get no image of the last batch.
     """
     count = split.manifest.count
     _require_images_for_replicas(count, batch_size)
-    data = split.dataset(batch_size, epochs, seed)
-    batches = split.iterate(tf.distribute.get_strategy().experimental_distribute_dataset(data))
-    return lambda epoch: itertools.islice(batches, math.ceil(count / batch_size))
+
+    def read(place: int) -> Iterator:
+        data = split.dataset(batch_size, epochs[place:], seed)
+        return split.iterate(tf.distribute.get_strategy().experimental_distribute_dataset(data))
+
+    return in_turn(read, math.ceil(count / batch_size))
+
+
+def in_turn(read: Callable[[int], Iterator], steps: int) -> Callable[[int], Iterator]:
+    """Share one iterator among all epochs that are asked for one after the other.
+
+    Args:
+        read: Returns the batches of the epoch at a place and of all that follow.
+        steps: The number of batches of an epoch.
+
+    Returns:
+        A function that takes a place and returns the batches of this epoch.
+    """
+    upcoming, batches = -1, iter(())
+
+    def epoch(place: int) -> Iterator:
+        nonlocal upcoming, batches
+        if place != upcoming:
+            batches = read(place)
+        upcoming = place + 1
+        return itertools.islice(batches, steps)
+
+    return epoch
 
 
 def _require_images_for_replicas(images: int, batch_size: int) -> None:

@@ -4,7 +4,6 @@ The features are kept as records in temporary files, outside of DVC's outputs, a
 the head takes the same images in the same order as behind the backbone, and learns the same within rounding.
 """
 
-import itertools
 import math
 import shutil
 import tempfile
@@ -56,29 +55,33 @@ class Split(tfrecord.Split):
         )
 
     def streamed(self, batch_size: int, epochs: Sequence[int], seed: int = 0) -> Epochs:
-        """Return a function that is called for each index of `epochs`, in order, and returns its batches.
+        """Return a function that takes a place in `epochs`, consecutive numbers, and returns its batches.
 
         A batch is (features, float [B, ...], labels, int32 [B], positions, int64 [B]); see
-        `tfrecord.Split.dataset`. The first epochs, one per view, compute their features and have a pipeline
-        each; all others share one, because setting one up takes as long as fifty steps of a head.
+        `tfrecord.Split.dataset`. The first epoch of each view computes its features and has a pipeline of its
+        own; all others share one, because setting one up takes as long as fifty steps of a head.
 
         The function raises errors.BadInput if a file of images is corrupt.
         """
-        count, others = math.ceil(self.manifest.count / batch_size), epochs[self.views :]
-        shared = self.batches(batch_size, others, seed) if others else iter(())
+        shared = execution.in_turn(
+            lambda place: self.batches(batch_size, epochs[place:], seed),
+            math.ceil(self.manifest.count / batch_size),
+        )
 
-        def batches(index: int) -> Iterator:
-            if index >= self.views:
-                return itertools.islice(shared, count)
-            self.require(epochs[index] % self.manifest.views)
-            return self.batches(batch_size, [epochs[index]], seed)
+        def batches(place: int) -> Iterator:
+            view = epochs[place] % self.manifest.views
+            if self._is_computed(view):  # then all views of later epochs are, too
+                return shared(place)
+            self._compute(view)
+            return self.batches(batch_size, [epochs[place]], seed)
 
         return batches
 
-    def require(self, view: int) -> None:
-        """Compute the features of a view unless they are there."""
-        if (self.folder / tfrecord.shard_name(view, self.manifest.shards - 1)).exists():
-            return
+    def _is_computed(self, view: int) -> bool:
+        return (self.folder / tfrecord.shard_name(view, self.manifest.shards - 1)).exists()
+
+    def _compute(self, view: int) -> None:
+        """Compute the features of a view."""
         label = f"features of {self.name}, view {view + 1}/{self.views}"
         with progress.bar(self.manifest.count, label, "images") as bar:
             for shard in range(self.manifest.shards):
@@ -158,4 +161,4 @@ def _in_turn(count: int, made: Split, batch_size: int, epochs: Sequence[int], se
     if len(epochs) == count:
         return first
     others = execution.streamed(made.images, batch_size, epochs[count:], seed)
-    return lambda index: (first if index < count else others)(index)
+    return lambda place: first(place) if place < count else others(place - count)

@@ -218,12 +218,19 @@ def _show(bar: progress.Bar, totals: Totals, shown: int, label: str) -> int:
     return images
 
 
-class Best(NamedTuple):
-    """The best epoch so far, counted from 0."""
+class State(NamedTuple):
+    """How far a training is; all that `fit` has to know to go on, beside what the trainers hold."""
 
-    epoch: int
-    found: tuple[float, float]  # validation accuracy, and minus the loss to decide between equal accuracies
-    weights: list[np.ndarray] | None
+    epoch: int = 0  # the next one, counted from 0
+    history: Sequence[dict[str, float]] = ()  # a row per epoch
+    waited: int = 0  # epochs of this phase since a better one
+    ended: int = -1  # the last epoch of a phase that has ended early
+    best_epoch: int = 0  # the best one so far, counted from 0
+    best_found: Sequence[float] = (-1.0, 0.0)  # its accuracy, and minus its loss to decide between equal ones
+    best_weights: list[np.ndarray] | None = None
+
+
+START = State()
 
 
 def fit(
@@ -232,6 +239,8 @@ def fit(
     images: int,
     val: Callable[[int], Batches] | None,
     patience: int | None,
+    state: State = START,
+    keep: Callable[[State], None] = lambda state: None,
 ) -> list[dict[str, float]]:
     """Train a network with one trainer per epoch and leave it with its best weights.
 
@@ -247,6 +256,8 @@ def fit(
         val: Returns the validation batches after an epoch; without it the last weights stay.
         patience: The number of epochs in a row without a better one after which a phase ends. A phase is the
             epochs of one trainer. None ends no phase early.
+        state: Where to begin; the trainers hold the weights of that moment.
+        keep: Is given the state after each epoch.
 
     Returns:
         Per epoch: epoch (from 1), learning_rate (at its start), seconds (with its validation), and the
@@ -255,18 +266,14 @@ def fit(
     Raises:
         errors.Diverged: the loss or a weight is no longer finite.
     """
-    history: list[dict[str, float]] = []
-    best = Best(0, (-1.0, 0.0), None)
-    waited, stopped = 0, None  # epochs of this phase since a better one; the trainer of a phase that ended
     epochs, network = len(trainers), trainers[-1].network
     began = time.perf_counter()
-    for epoch, trainer in enumerate(trainers):
-        if trainer is stopped:
+    for epoch in range(state.epoch, epochs):
+        trainer = trainers[epoch]
+        if state.ended >= 0 and trainer is trainers[state.ended]:
             continue
-        if epoch and trainer is not trainers[epoch - 1]:
-            waited = 0
-        epoch_began = time.perf_counter()
         label = f"epoch {epoch + 1}/{epochs}"
+        epoch_began = time.perf_counter()
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
         row |= trainer.train_epoch(train(epoch), images, label)
         if val is not None:
@@ -276,19 +283,29 @@ def fit(
         if val is not None:
             accuracy = f"{row['val_accuracy']:.4f}"
             print(f"{label}: validation accuracy {accuracy}, {row['seconds']:.1f} s", flush=True)
-            found = row["val_accuracy"], -row["val_loss"]
-            waited = 0 if found > best.found else waited + 1
-            if found > best.found:
-                best = Best(epoch, found, network.get_weights())
-        history.append(row)
-        if patience is not None and waited >= patience:
+        begins = epoch > 0 and trainer is not trainers[epoch - 1]
+        state = _after(state, epoch, row, 0 if begins else state.waited, network)
+        if patience is not None and state.waited >= patience:
             print(f"stopping: no better validation accuracy for {patience} epochs")
-            stopped = trainer
-    if best.weights is not None:
-        network.set_weights(best.weights)
-        print(f"keeping the weights of epoch {best.epoch + 1}, validation accuracy {best.found[0]:.4f}")
+            state = state._replace(ended=epoch)
+        keep(state)
+    if state.best_weights is not None:
+        network.set_weights(state.best_weights)
+        found = f"validation accuracy {state.best_found[0]:.4f}"
+        print(f"keeping the weights of epoch {state.best_epoch + 1}, {found}")
     # The loss is computed before a step: without validation nothing has checked the result of the last one.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.Diverged("expected finite weights, received others; lower train.optimizer.learning_rate")
-    print(f"trained {len(history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)
-    return history
+    print(f"trained {len(state.history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)
+    return list(state.history)
+
+
+def _after(state: State, epoch: int, row: dict[str, float], waited: int, network: keras.Model) -> State:
+    """Return the state after an epoch, of which `waited` epochs before it were no better."""
+    state = state._replace(epoch=epoch + 1, history=[*state.history, row])
+    if "val_accuracy" not in row:
+        return state
+    found = row["val_accuracy"], -row["val_loss"]
+    if found <= tuple(state.best_found):
+        return state._replace(waited=waited + 1)
+    return state._replace(waited=0, best_epoch=epoch, best_found=found, best_weights=network.get_weights())
