@@ -158,7 +158,7 @@ def test_pictures_are_in_rows_above_their_names(tmp_path):
             left, top = round(x - data_page.SIDE / 2), round(middle - data_page.SIDE / 2)
             shown = whole[top : top + data_page.SIDE, left : left + data_page.SIDE]
             assert np.array_equal(shown, images[line, column])
-            assert top + data_page.SIDE <= y <= top + data_page.SIDE + data_page.LABEL
+            assert top + data_page.SIDE <= y <= top + data_page.SIDE + 3 * data_page.LINE
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from stages.figures import canvas
 
 COLOURS = {"train": "#1f77b4", "val": "#ff7f0e", "test": "#2ca02c"}
 SIDE = 96  # pixels of a picture
-LABEL = 36  # pixels of height for a name
-CELL = 1.57  # inches of a row of pictures
+LINE = 10  # pixels of height for a line of a name
+LEAST_LINES = 2  # for which there is room
+INCHES = 1.45 / (SIDE + 26)  # of height of the page per pixel of a row of pictures
 TITLE = 12  # characters of a row's title; as many of the widest fit beside it
 TICKS = 4  # of the sizes
 ROOM = 1.25  # for the legend, times the longest bar
@@ -33,7 +34,7 @@ def figure(
         rows: By title, pictures (uint8 [SIDE, SIDE, 3]) and their names; an empty name is not drawn.
     """
     classes = sorted(counts["train"], key=lambda name: sum(part[name] for part in counts.values()))[:CLASSES]
-    above, below = max(2.6, 0.28 * len(classes) + 1.2), CELL * len(rows)
+    above, below = max(2.6, 0.28 * len(classes) + 1.2), INCHES * _step(rows) * len(rows)
     drawn = Figure(figsize=(10, above + below), layout="constrained")
     heights = [above, below] if rows else [above]
     # Figures in the figure: long names of classes must not make the pictures narrow.
@@ -79,14 +80,21 @@ def _scale(axis: Axis, least: int, most: int) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def _step(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> int:
+    """Return the pixels from one row of pictures to the next one: room for the longest name."""
+    named = (canvas.file_in_folder(name) for pictures in rows.values() for _, name in pictures)
+    lines = max((shown.count("\n") + 1 for shown in named), default=0)
+    return SIDE + 6 + LINE * max(LEAST_LINES, lines)
+
+
 def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> None:
     """Draw all pictures as one: axes for each of them would take seconds."""
     columns = max(map(len, rows.values()))
-    step = SIDE + LABEL
+    step = _step(rows)
     whole = np.full((step * len(rows), step * columns, 3), 255, np.uint8)
     for line, pictures in enumerate(rows.values()):
         for column, (image, name) in enumerate(pictures):
-            top, left = step * line, step * column + LABEL // 2
+            top, left = step * line, step * column + (step - SIDE) // 2
             whole[top : top + SIDE, left : left + SIDE] = image
             shown = canvas.file_in_folder(name)
             axes.text(left + SIDE / 2, top + SIDE + 2, shown, fontsize=6, ha="center", va="top")
