@@ -3,9 +3,9 @@
 Reads data/subset; writes data/records (a folder per split) and a figure of the training images.
 """
 
+import contextlib
 import functools
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +15,13 @@ import tensorflow as tf
 
 from stages.figures import canvas, training_images
 from stages.inputs import allocator, arrays, augment, draws, manifest, names, normalize, tfrecord
-from stages.running import command, disk, errors, outputs, paramfile, progress
+from stages.running import ahead, command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
 FIGURE_VIEWS = 4
 FIGURE_PIXELS = 160  # of height and width, at most, of an image in the figure
 LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
-PARALLEL = 8  # records being augmented at a time, at most
 LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
@@ -106,10 +105,11 @@ def _write_split(
 ) -> None:
     count, views = len(content.labels), params.views if is_train else 1
     per_record = _images_per_record(params.images_per_record, content.manifest.image_shape)
-    blocks = iter(_augmented_blocks(content, params.seed, per_record, operations, views, shuffle=is_train))
+    blocks = _augmented_blocks(content, params.seed, per_record, operations, views, shuffle=is_train)
     per_view = -(-count // per_record)
     sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
-    with progress.bar(count * views, f"writing {folder.name} records", "images") as bar:
+    label = f"writing {folder.name} records"
+    with contextlib.closing(blocks), progress.bar(count * views, label, "images") as bar:
         for view in range(views):
             for shard, size in enumerate(sizes):
                 path = folder / tfrecord.shard_name(view, shard)
@@ -140,34 +140,31 @@ def _augmented_blocks(
     operations: list[augment.Operation],
     views: int,
     shuffle: bool,
-) -> Iterator[tfrecord.Batch]:
+) -> Generator[tfrecord.Batch, None, None]:
     """Give blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
     count = len(content.labels)
     per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)
-    shapes = [[None, *content.manifest.image_shape], [None], [None], [None, columns]]
+    taken = [(tf.uint8, content.manifest.image_shape), (tf.float32, [columns])]
+    apply = tf.function(
+        lambda images, numbers: augment.apply(operations, images, numbers),
+        input_signature=[tf.TensorSpec([None, *shape], dtype) for dtype, shape in taken],
+        autograph=False,
+    )
 
-    @functools.lru_cache(maxsize=1)
+    @functools.lru_cache(maxsize=2)
     def order(view: int) -> np.ndarray:
         return draws.permutation(seed, view, count) if shuffle else np.arange(count)
 
-    def gather(number: np.ndarray) -> tuple[np.ndarray, ...]:
-        view, block = divmod(int(number), per_view)
-        places = order(view)[block * size : (block + 1) * size]
-        numbers = augment.draw(operations, seed, view, places)
-        return content.images[places], content.labels[places], content.positions[places], numbers
+    def block(number: int) -> tfrecord.Batch:
+        view, place = divmod(number, per_view)
+        places = order(view)[place * size : (place + 1) * size]
+        images = content.images[places]
+        if operations:
+            images = apply(images, augment.draw(operations, seed, view, places)).numpy()
+        return images, content.labels[places], content.positions[places]
 
-    def gathered(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        arrays = tf.numpy_function(gather, [number], [tf.uint8, tf.int64, tf.int64, tf.float32])
-        return tuple(tf.ensure_shape(array, shape) for array, shape in zip(arrays, shapes, strict=True))
-
-    def augmented(images: tf.Tensor, labels: tf.Tensor, positions: tf.Tensor, numbers: tf.Tensor) -> tuple:
-        return augment.apply(operations, images, numbers), labels, positions
-
-    blocks = tf.data.Dataset.range(views * per_view).map(gathered)
-    parallel = min(PARALLEL, os.cpu_count() or 1)
-    blocks = blocks.map(augmented, num_parallel_calls=parallel, deterministic=True)
-    yield from tfrecord.untuned(blocks.prefetch(2)).as_numpy_iterator()
+    return ahead.mapped(block, range(views * per_view))
 
 
 def _draw(path: Path, train: arrays.Split, operations: list[augment.Operation], seed: int) -> None:

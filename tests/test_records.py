@@ -1,6 +1,9 @@
 """The records stage: augmented epochs of the training split, plain validation and test splits."""
 
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import tensorflow as tf
 from stages import records
 from stages.inputs import arrays as subset_format
 from stages.inputs import augment, draws, manifest, tfrecord
-from stages.running import errors, outputs, paramfile
+from stages.running import ahead, errors, outputs, paramfile
 from tests import tiny
 
 
@@ -45,16 +48,37 @@ def test_another_seed_changes_only_the_training_records(tmp_path, arrays, built)
     assert changed == {name for name in before if name.startswith("train/view")}
 
 
-def test_no_split_waits_for_autotuning_to_end(tmp_path, arrays, monkeypatch):
-    iterate, tuned = tf.data.Dataset.as_numpy_iterator, []
+SCRIPT = """
+import sys
+from pathlib import Path
+from stages.inputs import tfrecord
+from tests import tiny
+write = tfrecord.write_shard
+def interrupted(path, records):
+    if "view-001" in path.name:
+        next(records)
+        raise KeyboardInterrupt
+    write(path, records)
+tfrecord.write_shard = interrupted
+tiny.build_records(Path(sys.argv[1]), Path(sys.argv[2]), images_per_record=1, views=50)
+"""
 
-    def observed(dataset):
-        tuned.append(dataset.options().autotune.enabled)
-        return iterate(dataset)
 
-    monkeypatch.setattr(tf.data.Dataset, "as_numpy_iterator", observed)
-    tiny.build_records(tmp_path, arrays)
-    assert tuned == [False] * len(records.SPLITS)
+def test_an_interrupted_stage_ends_and_leaves_nothing(tmp_path, arrays):
+    command = [sys.executable, "-c", SCRIPT, tmp_path / "out", arrays]
+    ended = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120
+    )
+    assert ended.stderr.endswith("KeyboardInterrupt\n")
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_images_are_read_alike_by_many_threads(arrays):
+    images = subset_format.Split(arrays / "train").images
+    places = np.arange(len(images))
+    expected = images[places]
+    for found in ahead.mapped(lambda _: images[places], range(200)):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
