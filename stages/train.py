@@ -24,7 +24,17 @@ from stages.classifier import (
 )
 from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
-from stages.training import checkpoints, execution, features, hardware, loop, optimizers, phases, resident
+from stages.training import (
+    checkpoints,
+    execution,
+    features,
+    hardware,
+    loop,
+    memory,
+    optimizers,
+    phases,
+    resident,
+)
 from stages.training import history as curves
 
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
@@ -99,6 +109,8 @@ def train(
     looks = params.test_time_augmentation
     classifier = assembly.assemble(network, manifest.image_shape, manifest.normalization, looks)
     chosen.initialize(network, train_split, classifier.normalize)
+    if machine.device == "cpu":
+        memory.require(network, params.batch_size)
     how = execution.choose(
         params.resident, params.deterministic, machine.device, network, train_split, params.epochs
     )

@@ -193,13 +193,13 @@ def test_training_leaves_no_features_behind(records, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     made = []
-    compute = features.Split._compute
+    compute = features.Split.compute_view
 
     def noted(split, view):
         compute(split, view)
         made.append(split.folder.parent)
 
-    monkeypatch.setattr(features.Split, "_compute", noted)
+    monkeypatch.setattr(features.Split, "compute_view", noted)
     train(records, tmp_path / "out", 1, 1)
     gc.collect()
     assert set(made) == {tmp_path / "temporary"}

@@ -3,10 +3,10 @@
     python -m benchmarks killed              # twenty whole runs and twenty longer trainings, on the digits
     python -m benchmarks killed --count 2    # a rough look
 
-Each run begins in a fresh copy of the working tree with empty caches. After a random time DVC and all of its
-processes are killed by SIGKILL, and `dvc repro` is run again. Then all files of data/ and reports/ and
-dvc.lock are compared with those of a run that was not killed. In the longer training only the train stage is
-killed.
+Each run begins in a fresh copy of the working tree with empty caches of its own. After a random time DVC and
+all of its processes are killed by SIGKILL, and `dvc repro` is run again. Then all files of data/ and
+reports/ and dvc.lock are compared with those of a run that was not killed. In the longer training only the
+train stage is killed.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from benchmarks import child, machine, options, scratch, table
 from stages.running import errors, progress
 
 CONFIG = Path("configs/digits.yaml")
-SAID = "said.txt"
+SAID, PREPARED = "said.txt", "prepared"
 GOES_ON = re.compile(r"going on after epoch (\d+)")
 RUNNING = re.compile(r"Running stage '(\w+)'")
 
@@ -74,7 +74,8 @@ def main(words: Sequence[str]) -> None:
 
 def attempt(case: Case, folder: Path, count: int, moments: random.Random) -> list[Killed]:
     """Kill a case so many times, each time in a fresh copy, and run it to its end after each kill."""
-    tree = fresh(case, folder)
+    prepare(case, folder)
+    tree = fresh(folder)
     began = time.monotonic()
     repro(tree, None)
     lasts = time.monotonic() - began
@@ -82,7 +83,7 @@ def attempt(case: Case, folder: Path, count: int, moments: random.Random) -> lis
     runs = []
     with progress.bar(count, case.name, "kills") as bar:
         for _ in range(count):
-            tree = fresh(case, folder)
+            tree = fresh(folder)
             seconds = moments.uniform(0, lasts)
             stages = RUNNING.findall(repro(tree, seconds))
             went_on = GOES_ON.search(repro(tree, None))
@@ -94,7 +95,7 @@ def attempt(case: Case, folder: Path, count: int, moments: random.Random) -> lis
     return runs
 
 
-def fresh(case: Case, folder: Path) -> Path:
+def prepare(case: Case, folder: Path) -> None:
     """Make a copy of the working tree with empty caches, in which the first stages of the case are done."""
     shutil.rmtree(folder, ignore_errors=True)
     tree = scratch.checkout(child.PROJECT, folder, params=CONFIG).tree
@@ -105,6 +106,15 @@ def fresh(case: Case, folder: Path) -> Path:
         yaml.dump(document, tree / "params.yaml")
     if case.first:
         repro(tree, None, case.first)
+    tree.rename(folder / PREPARED)
+
+
+def fresh(folder: Path) -> Path:
+    """Return a copy of the prepared tree, with an empty cache of downloads beside it."""
+    tree = folder / "tree"
+    for left in (tree, folder / "cache"):
+        shutil.rmtree(left, ignore_errors=True)
+    shutil.copytree(folder / PREPARED, tree, symlinks=True)
     return tree
 
 

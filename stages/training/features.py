@@ -70,17 +70,18 @@ class Split(tfrecord.Split):
 
         def batches(place: int) -> Iterator:
             view = epochs[place] % self.manifest.views
-            if self._is_computed(view):  # then all views of later epochs are, too
+            if self.is_computed(view):  # then all views of later epochs are, too
                 return shared(place)
-            self._compute(view)
+            self.compute_view(view)
             return self.batches(batch_size, [epochs[place]], seed)
 
         return batches
 
-    def _is_computed(self, view: int) -> bool:
+    def is_computed(self, view: int) -> bool:
+        """True if the features of a view are there."""
         return (self.folder / tfrecord.shard_name(view, self.manifest.shards - 1)).exists()
 
-    def _compute(self, view: int) -> None:
+    def compute_view(self, view: int) -> None:
         """Compute the features of a view."""
         label = f"features of {self.name}, view {view + 1}/{self.views}"
         with progress.bar(self.manifest.count, label, "images") as bar:
