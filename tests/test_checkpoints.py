@@ -18,8 +18,10 @@ from stages.training import checkpoints, loop
 from tests import tiny, training
 
 EPOCHS = 4
+QUICK = {"model": {"name": "dense", **training.OPTIONS["dense"]}, "epochs": EPOCHS}
 KINDS: dict[str, dict[str, Any]] = {
-    "adam": {},
+    "quick": {},
+    "adam": {"model": training.PARAMS["model"]},
     "compiled": {"resident": True, "deterministic": True},
     "muon": {
         "model": {"name": "airbench", **training.OPTIONS["airbench"], "dropout": 0.5},
@@ -54,7 +56,7 @@ def whole(records, tmp_path_factory):
     def of(kind):
         if kind not in found:
             folder = tmp_path_factory.mktemp("whole")
-            found[kind] = left(trained(records, folder, epochs=EPOCHS, **KINDS[kind]))
+            found[kind] = left(trained(records, folder, **KINDS[kind]))
         return found[kind]
 
     return of
@@ -63,7 +65,7 @@ def whole(records, tmp_path_factory):
 def trained(records, folder, **changes):
     """Train as a process of its own would: layers are numbered from the start."""
     keras.utils.clear_session()
-    return training.run(records, folder, **changes)
+    return training.run(records, folder, **{**QUICK, **changes})
 
 
 def left(folder):
@@ -81,7 +83,7 @@ def interrupt(records, folder, after, monkeypatch, error=KeyboardInterrupt, **ch
 
     with monkeypatch.context() as patch, pytest.raises(error):
         patch.setattr(checkpoints.Checkpoints, "save", interrupted)
-        trained(records, folder, **{"epochs": EPOCHS, **changes})
+        trained(records, folder, **changes)
 
 
 def kept():
@@ -90,7 +92,7 @@ def kept():
 
 
 @pytest.mark.parametrize(
-    ("kind", "after"), [("adam", 1), ("adam", 3), ("muon", 2), ("compiled", 2), ("head", 1), ("head", 3)]
+    ("kind", "after"), [("quick", 1), ("adam", 3), ("muon", 2), ("compiled", 2), ("head", 1), ("head", 3)]
 )
 def test_an_interrupted_training_ends_with_the_same_bytes(
     records, tmp_path, whole, monkeypatch, capsys, kind, after
@@ -98,7 +100,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     interrupt(records, tmp_path / "out", after, monkeypatch, **KINDS[kind])
     assert left(tmp_path / "out") == {}
     assert f"the next `dvc repro` goes on after epoch {after}\n" in capsys.readouterr().err
-    found = left(trained(records, tmp_path / "out", epochs=EPOCHS, **KINDS[kind]))
+    found = left(trained(records, tmp_path / "out", **KINDS[kind]))
     said = capsys.readouterr().out
     assert f"going on after epoch {after}, " in said and f"epoch {after}/{EPOCHS}:" not in said
     assert found == whole(kind)
@@ -108,7 +110,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
 def test_a_training_may_be_interrupted_again_and_again(records, tmp_path, whole, monkeypatch):
     for after in range(1, EPOCHS + 1):
         interrupt(records, tmp_path / "out", after, monkeypatch)
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
 
 
 SCRIPT = """
@@ -123,7 +125,8 @@ def killed(self, state):
     if state.epoch == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 checkpoints.Checkpoints.save = killed
-training.run(Path(sys.argv[1]), Path(sys.argv[2]), epochs=4)
+model = {"name": "dense", **training.OPTIONS["dense"]}
+training.run(Path(sys.argv[1]), Path(sys.argv[2]), epochs=4, model=model)
 """
 
 
@@ -134,7 +137,7 @@ def test_a_killed_training_ends_with_the_same_bytes(records, tmp_path, whole):
     assert killed.returncode == -signal.SIGKILL
     second = subprocess.run([*command, "0"], cwd=root, capture_output=True, text=True)
     assert "going on after epoch 2, " in second.stdout
-    assert left(tmp_path / "out") == whole("adam")
+    assert left(tmp_path / "out") == whole("quick")
     assert kept() == []
 
 
@@ -143,7 +146,7 @@ def test_a_killed_training_ends_with_the_same_bytes(records, tmp_path, whole):
 )
 def test_another_training_does_not_take_it_up(records, tmp_path, monkeypatch, capsys, changes):
     interrupt(records, tmp_path / "out", 2, monkeypatch)
-    trained(records, tmp_path / "out", **{"epochs": EPOCHS, **changes})
+    trained(records, tmp_path / "out", **changes)
     assert "going on" not in capsys.readouterr().out
     assert len(kept()) == 1, "the checkpoint is still there, for the training that it is of"
 
@@ -151,7 +154,7 @@ def test_another_training_does_not_take_it_up(records, tmp_path, monkeypatch, ca
 def test_other_records_do_not_take_it_up(records, tmp_path, monkeypatch, capsys):
     interrupt(records, tmp_path / "out", 2, monkeypatch)
     others = tiny.build_records(tmp_path / "others", tiny.subset(tmp_path / "subset", train=25))
-    trained(others, tmp_path / "out", epochs=EPOCHS)
+    trained(others, tmp_path / "out")
     assert "going on" not in capsys.readouterr().out
 
 
@@ -205,7 +208,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     interrupt(records, tmp_path / "out", 3, monkeypatch)
     (file,) = cache.folder().glob(f"checkpoints/*/ckpt-3.{suffix}")
     damage(how, file)
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert "going on after epoch 2, " in capsys.readouterr().out
 
 
@@ -221,7 +224,7 @@ def test_if_all_are_damaged_the_training_starts_anew(
     for file in folder.glob(pattern):
         damage(how, file)
     capsys.readouterr()
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     said = capsys.readouterr().out
     assert f"the checkpoint is damaged; it is at {folder}.damaged now" in said
     assert kept() == [f"{folder.name}.damaged"]
@@ -234,7 +237,7 @@ def test_a_checkpoint_of_another_network_is_put_aside(records, tmp_path, whole, 
     interrupt(records, tmp_path / "out", 2, monkeypatch, **KINDS["muon"])
     (its,) = kept_folders()
     its.rename(mine)
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert "the checkpoint is damaged" in capsys.readouterr().out
 
 
@@ -247,7 +250,7 @@ def test_what_a_kill_in_the_first_save_leaves_is_no_checkpoint(records, tmp_path
     (folder,) = kept_folders()
     for file in [*folder.glob("*.index"), folder / "checkpoint"]:
         file.unlink()
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert "damaged" not in capsys.readouterr().out
     assert kept() == []
 
@@ -261,7 +264,7 @@ def test_two_at_once_do_not_share_a_checkpoint(records, tmp_path, whole, monkeyp
     interrupt(records, tmp_path / "out", 2, monkeypatch)
     (folder,) = kept_folders()
     with filelock.FileLock(folder.with_suffix(".lock")):
-        assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+        assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert "the same training runs in another process" in capsys.readouterr().out
     assert kept_folders() == [folder]
 
@@ -270,7 +273,7 @@ def test_a_cache_that_cannot_be_written_keeps_no_training_from_ending(
     records, tmp_path, whole, monkeypatch, capsys
 ):
     monkeypatch.setenv("IMAGE_PIPELINE_CACHE", "/dev/null/cache")
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert "no checkpoints are kept: the cache of downloads cannot be made" in capsys.readouterr().out
 
 
@@ -279,7 +282,7 @@ def test_a_full_disk_keeps_no_training_from_ending(records, tmp_path, whole, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "_to_the_disk", full)
-    assert left(trained(records, tmp_path / "out", epochs=EPOCHS)) == whole("adam")
+    assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert capsys.readouterr().out.count("no further checkpoints are kept") == 1
     assert kept() == []
 
