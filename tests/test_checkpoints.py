@@ -151,6 +151,13 @@ def test_another_training_does_not_take_it_up(records, tmp_path, monkeypatch, ca
     assert len(kept()) == 1, "the checkpoint is still there, for the training that it is of"
 
 
+def test_the_same_training_elsewhere_takes_it_up(records, tmp_path, whole, monkeypatch, capsys):
+    interrupt(records, tmp_path / "out", 2, monkeypatch)
+    elsewhere = shutil.copytree(records, tmp_path / "workspace of an experiment")
+    assert left(trained(elsewhere, tmp_path / "its")) == whole("quick")
+    assert "going on after epoch 2, " in capsys.readouterr().out
+
+
 def test_other_records_do_not_take_it_up(records, tmp_path, monkeypatch, capsys):
     interrupt(records, tmp_path / "out", 2, monkeypatch)
     others = tiny.build_records(tmp_path / "others", tiny.subset(tmp_path / "subset", train=25))
