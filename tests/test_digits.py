@@ -1,6 +1,7 @@
 """Digits: the real data, since it comes with scikit-learn."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,11 @@ def test_the_bundled_file_is_the_published_one():
 
 
 def test_only_the_published_file_is_unpacked():
-    assert list(digits.unpack([("digits.rst", b"text"), ("digits.csv", b"0,1")])) == [("digits.csv", b"0,1")]
+    members: list[tuple[str, Any]] = [
+        ("digits.rst", lambda: pytest.fail("opened")),
+        ("digits.csv", "0,1".encode),
+    ]
+    assert list(digits.unpack(members)) == [("digits.csv", b"0,1")]
 
 
 def test_images_and_labels_are_those_of_scikit_learn_in_order(splits):

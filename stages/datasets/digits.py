@@ -5,7 +5,7 @@ decompressed: per line 64 pixel values in 0..16 and the digit.
 """
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from stages.running import paramfile
 
 CLASSES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 FILES = {"digits.csv": "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"}  # SHA-256
+LARGEST = 264_712  # bytes
 TRAIN = 1437  # the first four fifths; images are in order of their writers, so few writers are in both parts
 
 
@@ -28,9 +29,9 @@ def bundled() -> Iterator[tuple[str, bytes]]:
     yield "digits.csv", gzip.decompress(compressed)
 
 
-def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the published file if it is among an archive's members."""
-    return ((name, content) for name, content in members if name in FILES)
+def unpack(members: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the published file among an archive's members, see `archives.members`."""
+    return ((name, read()) for name, read in members if name in FILES)
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:

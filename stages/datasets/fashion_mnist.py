@@ -4,7 +4,7 @@ It is published at https://github.com/zalandoresearch/fashion-mnist as four gzip
 A raw file is one of these files decompressed, since every mirror compresses them anew.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,30 @@ FILES = {  # name in data/raw: SHA-256 of the published file, decompressed
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-URLS = [f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}.gz" for name in FILES]
+LARGEST = 16 + 60_000 * 28 * 28  # bytes: a header and the training images
+_ORIGIN = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+ORIGIN = [
+    (
+        f"{_ORIGIN}/train-images-idx3-ubyte.gz",
+        26_421_880,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    (
+        f"{_ORIGIN}/train-labels-idx1-ubyte.gz",
+        29_515,
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    (
+        f"{_ORIGIN}/t10k-images-idx3-ubyte.gz",
+        4_422_102,
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    (
+        f"{_ORIGIN}/t10k-labels-idx1-ubyte.gz",
+        5_148,
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+]
 MIRROR = ("debian", "dataset-fashion-mnist", 30_900_652)
 
 
@@ -37,9 +60,9 @@ class Options(paramfile.Section):
     """Options of the dataset fashion_mnist: it has none."""
 
 
-def unpack(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the published files among an archive's members."""
-    return ((name, content) for name, content in members if name in FILES)
+def unpack(members: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the published files among an archive's members, see `archives.members`."""
+    return ((name, read()) for name, read in members if name in FILES)
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:

@@ -13,12 +13,13 @@ def path(text: str, parameter: str) -> Path:
         parameter: The parameter's name, for the error message.
 
     Raises:
-        errors.BadInput: nothing is there.
+        errors.BadInput: nothing is there, or a device, a pipe or a socket, which might have no end.
     """
     place = Path(text).expanduser()
-    if not place.exists():
+    if not (place.is_file() or place.is_dir()):
+        found = "something else" if place.exists() else "nothing"
         raise errors.BadInput(
-            f"{parameter}: expected a file or folder at {place.absolute()}, found nothing. Experiments of"
+            f"{parameter}: expected a file or folder at {place.absolute()}, found {found}. Experiments of"
             " --queue and --temp run in a copy of what Git tracks: give an absolute path, or `git add` it"
         )
     return place

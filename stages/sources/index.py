@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.decoding import examine, picture
 from stages.running import errors, outputs, paramfile
-from stages.sources import checksums, examined, extracted, listing, raw
+from stages.sources import archives, checksums, examined, extracted, listing, raw
 
 TABLE, SOURCE = "index.csv", "pictures.json"
 SPLITS = ("train", "val", "test")
@@ -73,7 +73,7 @@ def root(place: Path, levels: int = LEVELS) -> Path:
     inside = Path(first.path)
     if others or first.name.casefold() in listing.SPLITS:
         return place
-    if extracted.is_archive(inside):
+    if archives.is_archive(inside):
         return root(inside, levels - 1)
     enters = listing.is_folder(first) and not _holds_only_pictures(inside)
     return root(inside, levels - 1) if enters else place

@@ -3,16 +3,16 @@
 A dataset with published files is a module of stages/datasets/ that defines
 
     FILES   the checksums of the files, MD5 or SHA-256, by name
-    unpack  yields (name, content) of the published files among an archive's members
-    URLS    the URLs of the published archives or single files
+    LARGEST the bytes of the largest file; no more is read of any, if it is there
+    unpack  yields (name, content) of the published files among an archive's members, see `archives.members`
+    ORIGIN  the arguments of `origin.File` for each of the published archives or single files
     MIRROR  the arguments of `packages.Package`: a package that carries the files, if there is one
     bundled yields (name, content) of the files, if an installed package has them; then no route is needed
 """
 
 import itertools
 import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -44,11 +44,11 @@ def fetch(name: str, dataset: ModuleType, source: Source, archive: Path | None, 
         errors.BadInput: what is in the archive is not what was published.
     """
     if hasattr(dataset, "bundled") and archive is None:
-        _unpack(dataset, dataset.bundled(), "an installed package", folder)
+        _write(dataset, dataset.bundled(), "an installed package", folder)
         return
     cached = cache.folder() / name
     if archive is not None:
-        _store(dataset, archives.members(archive), str(archive), cached)
+        _store(dataset, [archive], str(archive), cached)
     elif not _is_complete(dataset.FILES, cached):
         _fill(name, dataset, source, cached)
     for file in dataset.FILES:
@@ -59,11 +59,9 @@ def _fill(name: str, dataset: ModuleType, source: Source, cached: Path) -> None:
     """Fill the cache from the first route that works."""
     failures = []
     for route in ROUTES[source]:
-        with tempfile.TemporaryDirectory(dir=cache.made(), prefix="fetching-") as scratch:
+        with cache.scratch() as scratch:
             try:
-                fetched = _archives(route, dataset, Path(scratch))
-                members = itertools.chain.from_iterable(map(archives.members, fetched))
-                _store(dataset, members, route, cached)
+                _store(dataset, _archives(route, dataset, scratch), route, cached)
                 return
             except errors.StageError as error:
                 failures.append(f"  {route}: {error}")
@@ -80,29 +78,32 @@ def _archives(route: str, dataset: ModuleType, scratch: Path) -> list[Path]:
         if not hasattr(dataset, "MIRROR"):
             raise errors.Unreachable("this dataset has none")
         return [packages.fetch(packages.Package(*dataset.MIRROR), scratch)]
-    rate = origin.probe(dataset.URLS[0])
+    files = [origin.File(*each) for each in dataset.ORIGIN]
+    rate = origin.probe(files[0].url)
     if route == "fast origin" and rate < origin.SLOW_BYTES_PER_SECOND:
-        raise errors.Unreachable(f"{dataset.URLS[0]} answers with only {rate / 1000:.0f} kB/s")
-    return [origin.download(url, scratch) for url in dataset.URLS]
+        raise errors.Unreachable(f"{files[0].url} answers with only {rate / 1000:.0f} kB/s")
+    return [origin.download(file, scratch) for file in files]
 
 
-def _store(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, cached: Path) -> None:
+def _store(dataset: ModuleType, fetched: Sequence[Path], source: str, cached: Path) -> None:
     """Unpack the published files into the cache: all of them, verified, or none.
 
     The scratch folder has a unique name, because other checkouts share the cache.
     """
-    with tempfile.TemporaryDirectory(dir=cache.made(), prefix="unpacking-") as scratch:
-        fresh = Path(scratch) / cached.name
+    most = getattr(dataset, "LARGEST", None)
+    members = itertools.chain.from_iterable(archives.members(each, most) for each in fetched)
+    with cache.scratch() as scratch:
+        fresh = scratch / cached.name
         fresh.mkdir()
-        _unpack(dataset, members, source, fresh)
+        _write(dataset, dataset.unpack(members), source, fresh)
         if not _is_complete(dataset.FILES, cached):
             shutil.rmtree(cached, ignore_errors=True)
             fresh.rename(cached)
 
 
-def _unpack(dataset: ModuleType, members: Iterable[tuple[str, bytes]], source: str, folder: Path) -> None:
+def _write(dataset: ModuleType, files: Iterable[tuple[str, bytes]], source: str, folder: Path) -> None:
     missing = dict(dataset.FILES)
-    for name, content in dataset.unpack(members):
+    for name, content in files:
         (folder / name).write_bytes(content)
         checksums.require(folder / name, dataset.FILES[name], source)
         missing.pop(name, None)

@@ -30,7 +30,6 @@ SHARE = 0.02  # of the training's time that saving may take
 FIRST_SECONDS = 5.0  # of a training, after which it is saved for the first time
 PROJECT = Path(__file__).parents[1]  # its code
 KEPT = 2  # checkpoints: the last one can be damaged where a machine has lost its power
-OLD_SECONDS = 30 * 24 * 3600  # a checkpoint that nobody has gone on from for so long is removed
 
 # What TensorFlow and NumPy raise for damaged files, and for those of another network.
 _UNUSABLE = (tf.errors.OpError, LookupError, ValueError, AssertionError, OSError, zipfile.BadZipFile)
@@ -106,7 +105,7 @@ class Checkpoints:
             return self
         try:
             place = cache.made("checkpoints")
-            _sweep(place)
+            cache.remove_old(place)
             self.folder = place / self.name
             self.lock = filelock.FileLock(self.folder.with_suffix(".lock"), blocking=False)
             self.lock.acquire()
@@ -197,16 +196,3 @@ def _to_the_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what has not been touched for long."""
-    for path in folder.iterdir():
-        try:
-            is_old = time.time() - path.stat().st_mtime > OLD_SECONDS
-        except FileNotFoundError:  # another process was quicker
-            continue
-        if is_old and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif is_old:
-            path.unlink(missing_ok=True)
