@@ -331,7 +331,7 @@ def test_old_checkpoints_are_swept(records, tmp_path, monkeypatch):
     (place / "old").mkdir()
     (place / "old" / "ckpt-1.index").write_bytes(b"x")
     (place / "old.lock").write_bytes(b"")
-    monkeypatch.setattr(checkpoints, "OLD_SECONDS", -1)
+    monkeypatch.setattr(cache, "OLD_SECONDS", -1)
     trained(records, tmp_path / "out", epochs=1)
     assert kept() == []
 
