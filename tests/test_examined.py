@@ -1,7 +1,11 @@
 """Files are examined once: what was found is kept until they change, away from the pictures."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -264,3 +268,42 @@ def test_a_file_that_cannot_be_read_is_a_fault(root, monkeypatch):
     monkeypatch.setattr(examined.Path, "read_bytes", forbidden)
     found = look(root, NAMES[:1])[NAMES[0]]
     assert (found.kind, found.detail) == ("unreadable", "cannot be read: Permission denied")
+
+
+SCRIPT = """
+import os, runpy, signal, sys
+from stages.decoding import examine
+from stages.sources import examined
+examined.SAVED_SECONDS = 0.01
+original, seen = examine.examine, []
+def counted(name, *rest):
+    seen.append(name)
+    if len(seen) == 250:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(name, *rest)
+examined.examine.examine = counted
+runpy.run_module("stages.download", run_name="__main__")
+"""
+PARAMS = """
+download:
+  dataset: {name: folder, faults: error, max_fault_share: 0.01, max_pixels: 10000, group: null}
+  images: mine
+  source: auto
+  archive: mine
+"""
+
+
+def test_a_killed_download_of_own_pictures_goes_on(tmp_path, calls):
+    names = pictures.numbered(pictures.CLASSES, 150)
+    for name in names:
+        settle(put(tmp_path / "mine" / name, pictures.png(pictures.hash_of(name))))
+    put(tmp_path / "params.yaml", PARAMS.encode())
+    command = [sys.executable, "-c", SCRIPT, "raw", "faults.csv"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    (kept,) = (cache.folder() / "examined").glob("*.csv")
+    known = len(kept.read_bytes().splitlines())
+    pictures.downloaded(tmp_path / "mine", tmp_path / "raw")
+    assert known > 0 and len(calls) == len(names) - known
+    assert len((tmp_path / "raw" / "index.csv").read_text().splitlines()) == len(names) + 1

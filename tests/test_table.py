@@ -1,6 +1,7 @@
 """Pictures that a table lists: how it is read, and what of it is missing, doubtful or refused."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -190,11 +191,11 @@ def test_a_number_that_is_none_is_no_label(mine, value):
 
 
 def test_what_the_reader_of_parquet_lacks_is_said(mine, monkeypatch):
-    def lacking(path):
+    def lacking(*_):
         raise pyarrow.ArrowNotImplementedError("no such type")
 
     put(mine / "labels.parquet", parquet(ROWS))
-    monkeypatch.setattr("pyarrow.parquet.read_table", lacking)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.read", lacking)
     assert refusal(mine, table="labels.parquet").endswith("received another: no such type")
 
 
@@ -334,6 +335,10 @@ DAMAGED = {
     "an open quote": ("a.csv", b'file,label\n"a.png,cat\n', "unexpected end of data"),
     "no text": ("a.csv", b"\xff\xfe\x00f", "can't decode"),
     "a column twice": ("a.csv", b"file,label,file\n", "a column is there twice: file, label, file"),
+    "a column many times": ("a.csv", b"file,label" + b",file" * 100_000, "a column is there twice: file, "),
+    "many fields": ("a.csv", b"file,label\n" + b"a," * 100_000 + b"b\n", "line 2 has 100001 fields, not 2"),
+    "a long line": ("a.csv", b"file,label\n" + b"a," * 600_000, "line 2 has 1,048,576 characters or more"),
+    "a long line of JSON": ("a.jsonl", b"[" + b"1," * 600_000, "line 1 has 1,048,576 characters or more"),
     "a long field": ("a.csv", b"file,label\n" + b"x" * 200_000 + b",cat\n", "field larger than field limit"),
     "no JSON": ("a.jsonl", b"file,label\n", "Expecting value"),
     "a list of lines": ("a.jsonl", lines([["a.png", "cat"]]), "row 1 is no JSON object"),
@@ -405,3 +410,44 @@ def test_a_table_and_its_pictures_may_be_an_archive(mine, tmp_path):
     collected("table", archive, tmp_path / "raw")
     one, other = (tmp_path / raw / index.TABLE for raw in ("plain", "raw"))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_only_so_many_columns_as_are_named_are_kept(mine):
+    """A row for every key, and all of them for every row, would be far more than the file."""
+    put(mine / "labels.jsonl", lines([*ROWS, *({str(number): 1} for number in range(3000))]))
+    names, read = table.READERS[".jsonl"](mine / "labels.jsonl", ["file", "label"])
+    assert len(names) == 3002 and list(read) == ["file", "label"]
+
+
+@pytest.mark.parametrize("kind", ["labels.csv", "labels.jsonl", "labels.parquet"])
+def test_only_so_many_rows_are_read(mine, kind, monkeypatch):
+    monkeypatch.setattr(table, "MOST_ROWS", 3)
+    put(mine / kind, WRITERS[kind](ROWS))
+    assert re.search("it has more than 3 (lines|rows)$", refusal(mine, table=kind))
+
+
+def test_a_text_that_is_there_many_times_is_kept_once(mine):
+    put(mine / "labels.parquet", parquet([{**row, "label": "x" * 4000} for row in ROWS]))
+    _, read = table.READERS[".parquet"](mine / "labels.parquet", ["label"])
+    assert len({id(label) for label in read["label"]}) == 1
+
+
+@pytest.mark.parametrize("column", ["label", "split", "file"])
+def test_a_text_without_end_is_refused_in_a_short_line(mine, column):
+    put(mine / "labels.jsonl", lines([{**row, "split": "train", column: "x" * 100_000} for row in ROWS]))
+    said = refusal(mine, table="labels.jsonl", **columns(split="split"))
+    assert f"{column}: expected at most 4,096 characters, received 100,000: " in said and len(said) < 500
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "labels.csv", "nowhere"])
+def test_a_table_that_is_no_file_is_not_read(mine, target):
+    (mine / "labels.csv").symlink_to(target)
+    assert "(no table is there)" in refusal(mine)
+    (mine / "labels.csv").unlink()
+    os.mkfifo(mine / "labels.csv")
+    assert "(no table is there)" in refusal(mine)
+
+
+def test_names_of_columns_without_end_are_cut(mine):
+    put(mine / "labels.csv", b"x" * 100_000 + b",label\n")
+    assert len(refusal(mine)) < 500

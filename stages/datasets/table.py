@@ -4,68 +4,115 @@ Each row names a file, relative to the table's folder, and its class; it may nam
 """
 
 import csv
+import functools
+import itertools
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 import pydantic
 
 from stages.running import errors, paramfile
 from stages.sources import index, listing
 
+LONGEST_LINE = 1 << 20  # characters
+LONGEST_TEXT = 4096  # characters of a file's path, which systems limit so, of a class or a group
+MOST_ROWS = 10_000_000
+
+Names = Collection[str]  # of all columns
 Column = list[Any]  # a value per row; None where there is none
 
 
-def _delimited(path: Path, delimiter: str) -> dict[str, Column]:
+def _delimited(path: Path, wanted: Sequence[str], delimiter: str) -> tuple[Names, dict[str, Column]]:
     """Read a CSV or TSV file; unlike pandas, which takes a comma too many for one more column, strictly."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
+        first = file.readline(LONGEST_LINE)
         file.seek(0)
         # Where numbers have decimal commas, spreadsheets write semicolons.
         is_other = delimiter not in first and ";" in first
-        rows = csv.reader(file, delimiter=";" if is_other else delimiter, strict=True)
+        rows = csv.reader(_lines(file), delimiter=";" if is_other else delimiter, strict=True)
         header = next(rows, [])
-        columns: dict[str, Column] = {name: [] for name in header}
-        if len(columns) < len(header):
-            raise ValueError(f"a column is there twice: {', '.join(header)}")
+        _require_different(header)
+        columns: dict[str, Column] = {name: [] for name in wanted if name in header}
+        places = [header.index(name) for name in columns]
         for row in filter(None, rows):
             if len(row) < len(header) or any(row[len(header) :]):
-                raise ValueError(f"line {rows.line_num} has {len(row)} fields, not {len(header)}: {row}")
-            for column, value in zip(columns.values(), row, strict=False):
-                column.append(value)
-    return columns
+                raise ValueError(f"line {rows.line_num} has {len(row)} fields, not {len(header)}: {row[:10]}")
+            for column, place in zip(columns.values(), places, strict=True):
+                column.append(row[place])
+    return header, columns
 
 
-def _json_lines(path: Path) -> dict[str, Column]:
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file."""
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE)
+        if len(line) == LONGEST_LINE:
+            raise ValueError(f"line {number} has {LONGEST_LINE:,} characters or more")
+        if number > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} lines")
+        if not line:
+            return
+        yield line
+
+
+def _require_different(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"a column is there twice: {', '.join(names)}")
+
+
+def _json_lines(path: Path, wanted: Sequence[str]) -> tuple[Names, dict[str, Column]]:
+    names: dict[str, None] = {}
+    columns: dict[str, Column] = {name: [] for name in wanted}
     with path.open(encoding="utf-8-sig") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise ValueError(f"row {number} is no JSON object: {json.dumps(row)[:40]}")
-    return {
-        name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)
-    }
+        for number, line in enumerate(filter(str.strip, _lines(file)), start=1):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"row {number} is no JSON object: {line.strip()[:40]}")
+            names.update(dict.fromkeys(row))
+            for name, column in columns.items():
+                column.append(row.get(name))
+    return names, columns
 
 
-def _parquet(path: Path) -> dict[str, Column]:
+def _parquet(path: Path, wanted: Sequence[str]) -> tuple[Names, dict[str, Column]]:
     import pyarrow  # takes a fifth of a second
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)  # pandas would trust what the file says of itself
-        names = table.column_names
-        if len(set(names)) < len(names):
-            raise ValueError(f"a column is there twice: {', '.join(names)}")
-        return table.to_pydict()
+        facts = parquet.read_metadata(path)
+        groups = (facts.row_group(number).num_rows for number in range(facts.num_row_groups))
+        if max(facts.num_rows, sum(groups)) > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} rows")
+        names = facts.schema.to_arrow_schema().names
+        _require_different(names)
+        found = [name for name in wanted if name in names]
+        # A text that is there many times is kept once. Pandas would trust what the file says of itself.
+        texts = {facts.schema.column(number).path for number in range(facts.num_columns)} & set(found)
+        with parquet.ParquetFile(path, metadata=facts, read_dictionary=list(texts)) as file:
+            table = file.read(found)
+        return names, {name: _values(table[name]) for name in found}
     except pyarrow.ArrowException as error:
         raise ValueError(str(error)) from error
 
 
-READERS = {
-    ".csv": lambda path: _delimited(path, ","),
-    ".tsv": lambda path: _delimited(path, "\t"),
+def _values(column: Any) -> Column:
+    """Return the values of a column of Arrow."""
+    values: Column = []
+    for chunk in column.chunks:
+        if hasattr(chunk, "dictionary"):
+            known = [*chunk.dictionary.to_pylist(), None]
+            values += [known[-1 if place is None else place] for place in chunk.indices.to_pylist()]
+        else:
+            values += chunk.to_pylist()
+    return values
+
+
+READERS: dict[str, Callable[[Path, Sequence[str]], tuple[Names, dict[str, Column]]]] = {
+    ".csv": functools.partial(_delimited, delimiter=","),
+    ".tsv": functools.partial(_delimited, delimiter="\t"),
     ".jsonl": _json_lines,
     ".parquet": _parquet,
 }
@@ -145,23 +192,25 @@ def _rows(root: Path, options: Options) -> Iterator[tuple[str, ...]]:
     """Read the file, label, split and group of each row as text; "" where there is nothing."""
     path = root / options.table
     if not path.is_file():
-        tables = [each for each, _ in listing.walk(root) if PurePosixPath(each).suffix.lower() in READERS]
+        files = [each for each, _ in listing.walk(root) if (root / each).is_file()]
+        tables = [each for each in files if PurePosixPath(each).suffix.lower() in READERS]
         raise errors.unknown("table", options.table, tables or ["(no table is there)"])
+    wanted = options.columns.model_dump()
     try:
-        table = READERS[path.suffix.lower()](path)
+        names, table = READERS[path.suffix.lower()](path, list(dict.fromkeys(filter(None, wanted.values()))))
     except (ValueError, OSError, RecursionError, csv.Error) as error:
         reason = listing.shown((str(error).splitlines() or [type(error).__name__])[0])
         raise errors.BadInput(
             f"{path}: expected a table as its suffix says, received another: {reason}"
         ) from error
-    count = len(next(iter(table.values()), []))
-    columns = []
-    for role in ("file", "label", "split", "group"):
-        name = getattr(options.columns, role)
-        if name is not None and name not in table:
-            raise errors.BadInput(f"download.dataset.columns.{role}: {errors.unknown('column', name, table)}")
-        values = table[name] if name is not None else [""] * count
-        columns.append([_text(value, f"{path}: {name}") for value in values])
+    for role, name in wanted.items():
+        if name is not None and name not in names:
+            raise errors.BadInput(f"download.dataset.columns.{role}: {errors.unknown('column', name, names)}")
+    nothing = [""] * len(table[options.columns.file])
+    columns = [
+        [_text(value, f"{path}: {name}") for value in table[name]] if name else nothing
+        for name in wanted.values()
+    ]
     columns[2] = [_split(text, path) for text in columns[2]]
     return zip(*columns, strict=True)
 
@@ -177,6 +226,10 @@ def _text(value: object, where: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).strip()
+    if len(text) > LONGEST_TEXT:
+        raise errors.BadInput(
+            f"{where}: expected at most {LONGEST_TEXT:,} characters, received {len(text):,}: {text!r:.40}"
+        )
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

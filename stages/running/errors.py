@@ -3,6 +3,10 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
+from stages.running import ellipsis
+
+LONGEST_NAME = 100  # characters of a name in a message
+
 
 class StageError(Exception):
     """A stage cannot go on, and the message says why."""
@@ -26,8 +30,9 @@ class BelowFloor(StageError):
 
 def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
     """Return the error for a name that is not among `expected`; it suggests the nearest one."""
-    names = list(expected)
-    near = difflib.get_close_matches(str(received), names, n=1, cutoff=0.5)
+    names = [ellipsis.cut(name, LONGEST_NAME) for name in expected]
+    received = ellipsis.cut(str(received), LONGEST_NAME)
+    near = difflib.get_close_matches(received, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     choices = ", ".join(names) if len(names) <= 30 else f"{len(names)} known names"
     return BadInput(f"unknown {kind} {received!r}; expected one of: {choices}.{hint}")

@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from stages.running import ellipsis, errors
+from stages.running import errors
 from stages.sources import listing
 
 LARGEST_RATIO = 200  # of the unpacked bytes to the archive's; pictures hardly shrink
 SMALL = 1 << 28  # bytes that any archive may unpack to
 MOST_MEMBERS = 10_000_000
 BLOCK = 1 << 20  # bytes
-SHOWN = 200  # characters of a name or a reason in a message
 COMPRESSED: dict[bytes, Callable[..., Any]] = {  # by the first bytes
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -94,11 +93,6 @@ def limit(path: Path) -> int:
     return max(SMALL, LARGEST_RATIO * path.stat().st_size)
 
 
-def shown(text: object) -> str:
-    """Return a name or a reason in one line of bounded length."""
-    return ellipsis.cut(listing.shown(str(text)), SHOWN)
-
-
 @contextlib.contextmanager
 def _damage_of(path: Path) -> Iterator[None]:
     """Turn what is raised for damaged archives into one error."""
@@ -110,7 +104,9 @@ def _damage_of(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in DAMAGE_CODES:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise errors.BadInput(f"{path} is corrupt, truncated or encrypted: {shown(reason)}") from error
+        raise errors.BadInput(
+            f"{path} is corrupt, truncated or encrypted: {listing.shown(str(reason))}"
+        ) from error
 
 
 def _files(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
@@ -142,7 +138,9 @@ def _reader(path: Path, name: str, content: Callable[[], IO[bytes]], most: int) 
             with gzip.open(stored) if name.endswith(".gz") else contextlib.nullcontext(stored) as plain:
                 data = plain.read(most + 1)
         if len(data) > most:
-            raise errors.BadInput(f"{path}: expected at most {most:,} bytes in {shown(name)}, found more")
+            raise errors.BadInput(
+                f"{path}: expected at most {most:,} bytes in {listing.shown(name)}, found more"
+            )
         return data
 
     return read

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from stages.running import disk, errors, progress
-from stages.sources import archives, cache, checksums
+from stages.sources import archives, cache, checksums, listing
 
 
 def folder(archive: Path) -> Path:
@@ -41,7 +41,7 @@ def _unpack(archive: Path, target: Path) -> None:
         for member in members:
             if not member.is_file:
                 raise errors.BadInput(
-                    f"{archive}: expected plain files, found '{archives.shown(member.name)}', which is a link"
+                    f"{archive}: expected plain files, found '{listing.shown(member.name)}', which is a link"
                     " or a device; pack the files themselves"
                 )
             path = target / _inside(member.name, archive)
@@ -60,7 +60,7 @@ def _new(path: Path) -> IO[bytes]:
         return path.open("xb")
     except (FileExistsError, NotADirectoryError) as error:
         raise errors.BadInput(
-            f"expected each member once, found two of the name {archives.shown(path.name)}"
+            f"expected each member once, found two of the name {listing.shown(path.name)}"
         ) from error
 
 
@@ -70,6 +70,6 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
     has_root = path.is_absolute() or PureWindowsPath(name).drive
     if has_root or ".." in path.parts or not path.parts or "\0" in name:
         raise errors.BadInput(
-            f"{archive}: expected members inside the archive, found '{archives.shown(name)}'"
+            f"{archive}: expected members inside the archive, found '{listing.shown(name)}'"
         )
     return path

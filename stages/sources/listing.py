@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pydantic
 
-from stages.running import errors, paramfile
+from stages.running import ellipsis, errors, paramfile
 
 # Files and folders that systems and programs leave behind; every name that begins with a dot is one, too.
 LEFT_BEHIND = {"thumbs.db", "desktop.ini", "@eadir", "__macosx", "ehthumbs.db", "icon\r"}
@@ -23,6 +23,7 @@ PICTURES = {  # usual suffixes of picture files
     *(".tif", ".tiff", ".webp"),
 }
 SHOWN = 10  # names in a message
+LONGEST_SHOWN = 300  # characters of each
 
 
 class Checks(paramfile.Section):
@@ -194,5 +195,6 @@ def named(paths: list[str]) -> str:
 
 
 def shown(path: str) -> str:
-    """Return a path in one line, whatever characters are in it."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path)
+    """Return a path or another text in one line of bounded length, whatever characters are in it."""
+    text = ellipsis.cut(path, LONGEST_SHOWN)
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
