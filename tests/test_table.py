@@ -345,6 +345,13 @@ DAMAGED = {
     "deep JSON": ("a.jsonl", b"[" * 100_000, "recursion"),
     "a long number": ("a.jsonl", b'{"file": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
     "no parquet": ("a.parquet", b"file,label\n", "Parquet"),
+    "a place in a dictionary that is not there": (
+        "a.parquet",
+        pd.DataFrame(ROWS)
+        .to_parquet(compression=None)
+        .replace(b"\x08\x01\x01\x03\x0c", b"\x08\x01\x01\x0c\x0c"),
+        "Dictionary indices invalid",
+    ),
     "cut parquet": ("a.parquet", parquet(ROWS)[:-30], "Parquet"),
 }
 

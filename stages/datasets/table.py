@@ -93,6 +93,7 @@ def _parquet(path: Path, wanted: Sequence[str]) -> tuple[Names, dict[str, Column
         texts = {facts.schema.column(number).path for number in range(facts.num_columns)} & set(found)
         with parquet.ParquetFile(path, metadata=facts, read_dictionary=list(texts)) as file:
             table = file.read(found)
+        table.validate(full=True)  # a place in a dictionary may be one that is not there
         return names, {name: _values(table[name]) for name in found}
     except pyarrow.ArrowException as error:
         raise ValueError(str(error)) from error
