@@ -1,10 +1,12 @@
 """Where a command prints: standard output and standard error."""
 
+import errno
 import io
 import os
 import sys
 
 STDOUT, STDERR = 1, 2  # file descriptors
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE, errno.EIO, errno.EBADF)  # of a stream
 
 
 def use_utf8() -> None:
@@ -35,7 +37,7 @@ def fault(error: Exception) -> str | None:
 
     An error of a stream names no file. Whether it was this one shows an empty line.
     """
-    if not isinstance(error, OSError) or error.filename is not None:
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in REFUSALS:
         return None
     try:
         os.write(STDOUT, b"\n")
