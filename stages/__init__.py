@@ -1,3 +1,3 @@
-"""The five stages and their parts. Importing them switches oneDNN on before TensorFlow is imported."""
+"""The five stages and their parts. Importing them prepares the process before TensorFlow is imported."""
 
-from stages.running import onednn as onednn
+from stages.running import process as process

@@ -9,6 +9,12 @@ def test_a_bad_input_is_a_value_error():
     assert issubclass(errors.BadInput, ValueError)
 
 
+def test_a_message_is_bounded_and_obeyed_by_no_terminal():
+    message = str(errors.BadInput("a\nb \x1b[2J\u202e" + 10**6 * "c" + "; do this"))
+    assert message.startswith("a\nb \\x1b[2J\\u202ec") and message.endswith("; do this")
+    assert len(message) == errors.MOST_CHARACTERS
+
+
 def test_an_unknown_name_is_shown_with_choices_and_the_near_one():
     message = str(errors.unknown("class", "airplan", ["bird", "airplane"]))
     assert message == "unknown class 'airplan'; expected one of: bird, airplane. Did you mean 'airplane'?"

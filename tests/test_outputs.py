@@ -1,5 +1,6 @@
 """Outputs are whole or absent, and equal values are equal bytes."""
 
+import errno
 import os
 
 import pytest
@@ -42,6 +43,21 @@ def test_what_a_killed_run_left_behind_is_not_taken_over(tmp_path):
         (partial / "file").touch()
     assert os.listdir(tmp_path / "out") == ["file"]
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_is_in_the_way_of_building_an_output_is_removed(tmp_path):
+    (tmp_path / ".partial-file").mkdir()
+    (tmp_path / "out.partial").touch()
+    outputs.write_json(tmp_path / "file", {})
+    with outputs.folder(tmp_path / "out"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["file", "out"]
+
+
+@pytest.mark.parametrize("output", [outputs.file, outputs.folder])
+def test_an_error_of_the_system_names_the_output(tmp_path, output):
+    with pytest.raises(OSError, match=r"out'$"), output(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_file_replaces_no_device(tmp_path):

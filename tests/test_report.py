@@ -548,11 +548,89 @@ def test_files_that_dvc_cannot_read_are_errors_that_name_them(project, report, n
     assert said.startswith("report: error: ") and name in said
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dvc.lock", "stages: {train: {deps: null}}\n"),
+        ("params.yaml", "a: &a {b: *a}\n"),
+        ("reports/metrics.json", f'{{"accuracy": 1, "images": {10**400}}}'),
+    ],
+)
+def test_a_gate_passes_nothing_that_it_cannot_read(project, report, name, text):
+    project.write(name, text)
+    project.git("commit", "--quiet", "--all", "--message=bad")
+    project.git("checkout", "--quiet", "main")
+    for arguments in (["--base", "main", "--head", "proposal"], ["--base", "proposal"]):
+        status, out, said = report(*arguments, "--max-drop", "1")
+        assert (status, out, said.count("\n")) == (2, "", 1)
+        assert name in said and "proposal" in said
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "reports/predictions.csv", "dvc.yaml", "code/train.py"])
+@pytest.mark.parametrize("target", ["/dev/zero", "/etc"])
+def test_no_link_is_followed_out_of_the_repository(project, report, name, target):
+    (project.path / name).unlink()
+    (project.path / name).symlink_to(target)
+    status, out, said = report("--base", "main", "--max-drop", "1")
+    assert (status, out) == (2, "")
+    assert said.startswith(
+        f"report: error: {name} of the working tree: expected a file, or a link that stays"
+    )
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_is_no_plain_file_at_the_base_is_not_read(project, report, kind):
+    metrics = project.path / "reports/metrics.json"
+    metrics.unlink()
+    if kind == "link":
+        metrics.symlink_to("environment.json")
+    else:
+        project.write("reports/metrics.json/x", "")
+    project.git("add", ".")
+    project.git("commit", "--quiet", "--message=odd")
+    status, out, said = report("--base", "proposal", "--head", "main", "--max-drop", "1")
+    assert (status, out) == (2, "")
+    assert "reports/metrics.json of proposal" in said and f"expected a plain file, received a {kind}" in said
+
+
+def test_a_pipe_is_not_waited_for(project, report):
+    (project.path / "params.yaml").unlink()
+    os.mkfifo(project.path / "params.yaml")
+    status, _, said = report("--base", "main")
+    assert status == 2 and "params.yaml of the working tree: expected a plain file, received a device" in said
+
+
+def test_the_verdict_has_room_whatever_comes_before_it(project, report):
+    names = ["<" * 100_000 + str(number) for number in range(20)]
+    project.results(names, names[::-1])
+    pipeline = {
+        name: {"cmd": "x", "deps": [f"{number}{20 * '猫'}" for number in range(20)]}
+        for name in (f"stage{number}" for number in range(50))
+    }
+    project.dump("dvc.yaml", {**PIPELINE, "stages": {**PIPELINE["stages"], **pipeline}})
+    status, text, said = report("--base", "main")
+    assert status == 3
+    assert "**Worse**: accuracy 80.00 % → 0.00 %" in text
+    assert "and 41 more stages" in text and "and 15 more" in text
+    assert len(text.encode()) < 65_536
+    assert len(said) < 10_000
+
+
 def test_an_unknown_revision_is_bad_input(project, report):
     for arguments in (["--base", "mian"], ["--base", "main", "--head", "mian"]):
         status, text, said = report(*arguments)
         assert (status, text) == (2, "")
         assert said.startswith("report: error: expected a Git revision or a DVC experiment, received 'mian'")
+
+
+@pytest.mark.parametrize(
+    "name", ["-x", "--help", "ma\nin", 5_000 * "x", "HEAD:params.yaml", "HEAD:reports", "HEAD^{tree}"]
+)
+def test_what_is_no_commit_is_no_revision(project, report, name):
+    for arguments in ([f"--base={name}"], ["--base", "main", f"--head={name}"]):
+        status, text, said = report(*arguments)
+        assert (status, text, said.count("\n")) == (2, "", 1)
+        assert said.startswith("report: error: expected a Git revision") and len(said) < 500
 
 
 def test_a_folder_that_is_no_repository_is_bad_input(tmp_path, report, monkeypatch):
@@ -579,6 +657,8 @@ def test_a_folder_that_is_no_repository_is_bad_input(tmp_path, report, monkeypat
         ["--base", " ", "--max-drop", "0.1"],
         ["--base", "main", "--head", ""],
         ["--base", "main", "--picture", "a.png", "--picture-link", "javascript:alert(1)"],
+        ["--base", "main", "--picture", "a.png", "--picture-url", " JavaScript:alert(1)"],
+        ["--base", "main", "--picture", "a.png", "--picture-link", "java\tscript:alert(1)"],
         ["--base", "main", "--options", "--picture 'a.png"],
     ],
 )

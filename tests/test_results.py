@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from stages.review import results
+from stages.review import results, revision
 from stages.running import errors
 
 FILES = {
@@ -20,11 +20,14 @@ HEADER = "index,actual,predicted,probability\n"
 def read(**changes):
     """Read FILES with some of them changed, by their stem; None leaves one out."""
 
-    def content(path: str) -> bytes | None:
+    def find(path: str) -> revision.File | None:
         text = changes.get(path.split("/")[1].split(".")[0], FILES[path])
-        return None if text is None else text.encode("latin-1")
+        if text is None:
+            return None
+        content = text.encode("latin-1")
+        return revision.File(revision.PLAIN, len(content), lambda: content)
 
-    return results.read(content, "main")
+    return results.read(revision.Revision("main", find))
 
 
 def test_results_are_read():
@@ -75,6 +78,10 @@ def test_without_metrics_there_are_no_results():
         (HEADER + "1,cat\n", "expected"),
         ("<<<<<<< HEAD\n", "expected the columns"),
         ("\xff\x00", "expected"),
+        (
+            HEADER + "".join(f"{n},c{n},c0,1\n" for n in range(10_001)),
+            "at most 10,000 classes, received 10,001",
+        ),
     ],
 )
 def test_damaged_predictions_are_refused(table, expected):
@@ -94,6 +101,8 @@ def test_damaged_predictions_are_refused(table, expected):
         ("environment", "none"),
         ("history", "epoch,loss,accuracy\n1,a,b\n"),
         ("history", "epoch,loss\n1,2\n"),
+        ("history", "epoch,loss,accuracy\n1,inf,0.5\n"),
+        ("history", "x" * 5000),
     ],
 )
 def test_other_damaged_files_are_refused(stem, text):

@@ -28,14 +28,14 @@ def document(parts: Sequence[str]) -> str:
     return "\n\n".join(kept)
 
 
-def name(text: object) -> str:
+def name(text: object, length: int = MOST_CHARACTERS) -> str:
     """A name or value as code, character for character, in a sentence, a heading, a list or a table's cell.
 
     Code keeps # and @ from becoming links. A code span in a table's cell cannot hold every character:
     names that may not fit are written as a code element with character references. The middle of a name
-    of more than 200 characters is left out.
+    of more than `length` characters is left out.
     """
-    text = ellipsis.cut(str(text), MOST_CHARACTERS)
+    text = ellipsis.cut(str(text), length)
     if PLAIN.fullmatch(text):
         return f"`{text}`"
     return f"<code>{re.sub(r'[^A-Za-z0-9]', _reference, text)}</code>" if text else ""

@@ -1,13 +1,12 @@
 """Read dvc.lock, and say how two of them differ."""
 
 from collections.abc import Iterator
-from io import BytesIO
 
 import pydantic
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from stages.running import errors
+from stages.review import revision
+
+FILE = "dvc.lock"
 
 
 class _Entry(pydantic.BaseModel):
@@ -25,34 +24,27 @@ class _Lock(pydantic.BaseModel):
     outs: list[_Entry] = []
 
 
-def read(content: bytes | None, where: str) -> dict[str, dict]:
-    """Return the stages of a dvc.lock by name; none if there is no such file.
+class _Document(pydantic.BaseModel):
+    """A file dvc.lock."""
 
-    Args:
-        content: The content of the file; None if there is none.
-        where: The file in words, for the error message.
+    stages: dict[str, _Lock]
+
+
+def read(files: revision.Revision) -> dict[str, dict]:
+    """Return the stages of a revision's dvc.lock by name; none if there is no such file.
 
     Raises:
         errors.BadInput: the file is damaged.
     """
-    if content is None:
+    document = files.yaml(FILE)
+    if document is None:
         return {}
     try:
-        stages = YAML(typ="safe").load(BytesIO(content))["stages"]
-        return {
-            name: _Lock.model_validate(lock).model_dump(exclude_unset=True) for name, lock in stages.items()
-        }
-    except (
-        YAMLError,
-        AttributeError,
-        TypeError,
-        KeyError,
-        UnicodeDecodeError,
-        pydantic.ValidationError,
-    ) as error:
-        raise errors.BadInput(
-            f"{where}: expected a lock file that DVC wrote, received a damaged one: {error}"
-        ) from error
+        return _Document.model_validate(document).model_dump(exclude_unset=True)["stages"]
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        received = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise files.fault(FILE, "a lock file that DVC wrote", received) from error
 
 
 def changed(base: dict[str, dict], head: dict[str, dict]) -> dict[str, list[str]]:

@@ -3,9 +3,11 @@
 DVC has a public interface for data only. This file is the only one that uses what is inside of DVC.
 """
 
+import os
+import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,19 +16,23 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import NoSCM, RevError, resolve_rev
 
-from stages.running import errors
+from stages.review import revision
+from stages.running import ellipsis, errors
 
 Project: TypeAlias = Repo  # what `opened` gives, for the other functions of this file
-Read = Callable[[str], bytes | None]  # a path below the project's folder -> its bytes, if it is there
+PARSED = ("dvc.yaml", "dvc.lock", "params.yaml")
+LONGEST_NAME = 250  # characters of a revision
+LINK = "120000"  # Git's mode of a link
 
 
 @contextmanager
-def opened(folder: Path, config: dict | None = None) -> Iterator[Project]:
-    """Open the DVC project in `folder`, with DVC settings of its own on top.
+def opened(folder: Path, config: dict | None = None, name: str = "the working tree") -> Iterator[Project]:
+    """Open the DVC project in `folder`, with DVC settings of its own on top; `name` is for error messages.
 
     Raises:
         errors.BadInput: the folder is no DVC project or not in Git, or has files that DVC cannot read.
     """
+    _require_readable(folder, name)
     try:
         with Repo(str(folder), config=config) as repo:
             if isinstance(repo.scm, NoSCM) or repo.scm.no_commits:
@@ -36,57 +42,104 @@ def opened(folder: Path, config: dict | None = None) -> Iterator[Project]:
                 )
             yield repo
     except DvcException as error:
-        raise errors.BadInput(f"DVC cannot read the project in {folder}: {error}") from error
+        raise errors.BadInput(f"DVC cannot read the project in {name}: {error}") from error
 
 
-def resolve(repo: Project, revision: str) -> str:
-    """The commit of a branch, tag, hash, HEAD~1 or name of a DVC experiment.
+def resolve(repo: Project, name: str) -> str:
+    """Return the commit of a branch, tag, hash, HEAD~1 or name of a DVC experiment.
 
     Raises:
         errors.BadInput: the repository has no such revision.
     """
-    try:
-        return _git(repo, "rev-parse", "--verify", f"{resolve_rev(repo.scm, revision)}^{{commit}}")
-    except RevError as error:
-        raise errors.BadInput(
-            f"expected a Git revision or a DVC experiment, received {revision!r}, which this repository does "
-            "not have; a shallow clone (fetch-depth: 1 in CI) lacks other branches"
-        ) from error
+    if len(name) <= LONGEST_NAME and name.isprintable() and not name.startswith("-"):
+        try:
+            return _git(repo, "rev-parse", "--verify", f"{resolve_rev(repo.scm, name)}^{{commit}}")
+        except (RevError, errors.BadInput):  # the second: it is a file or a folder
+            pass
+    received = ellipsis.cut(repr(name), LONGEST_NAME)
+    raise errors.BadInput(
+        f"expected a Git revision or a DVC experiment, received {received}, which this repository does not"
+        " have; a shallow clone (fetch-depth: 1 in CI) lacks other branches"
+    )
 
 
 @contextmanager
-def checkout(repo: Project, commit: str) -> Iterator[Project]:
-    """Open `commit` in a temporary working tree of its own, without data."""
+def checkout(repo: Project, commit: str, name: str) -> Iterator[Project]:
+    """Open `commit`, which is `name` in words, in a temporary working tree of its own, without data."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
         _git(repo, "worktree", "add", "--quiet", "--detach", str(tree), commit)
         try:
             config = {"core": {"site_cache_dir": str(Path(folder, "site"))}}  # leave nothing in /var/tmp
-            with opened(tree / _git(repo, "rev-parse", "--show-prefix"), config) as inside:
+            with opened(tree / _git(repo, "rev-parse", "--show-prefix"), config, name) as inside:
                 yield inside
         finally:
             _git(repo, "worktree", "remove", "--force", str(tree))
 
 
-def committed(repo: Project, commit: str) -> Read:
-    """Make a reader of a commit's files, straight from Git."""
-    files = repo.scm.get_fs(commit)
-    prefix = _git(repo, "rev-parse", "--show-prefix")
+def committed(repo: Project, commit: str, name: str) -> revision.Revision:
+    """Return a commit's files, straight from Git; `name` is the commit in words."""
 
-    def read(path: str) -> bytes | None:
-        return files.cat_file(prefix + path) if files.isfile(prefix + path) else None
+    def find(path: str) -> revision.File | None:
+        entry = _git(repo, "ls-tree", "-z", "--long", commit, "--", path).rstrip("\0")
+        if not entry:
+            return None
+        mode, kind, blob, size = entry.partition("\t")[0].split()
+        if kind != "blob":
+            return revision.File(f"a {'folder' if kind == 'tree' else kind}", 0, bytes)
+        if mode == LINK:
+            return revision.File("a link", 0, bytes)
+        return revision.File(revision.PLAIN, int(size), lambda: _run(repo.root_dir, "cat-file", "blob", blob))
 
-    return read
+    return revision.Revision(name, find)
 
 
-def present(repo: Project) -> Read:
-    """Make a reader of the working tree's files."""
+def present(repo: Project, name: str) -> revision.Revision:
+    """Return the working tree's files; `name` is the tree in words."""
+    return _in_folder(Path(repo.root_dir).resolve(), name)
 
-    def read(path: str) -> bytes | None:
-        file = Path(repo.root_dir, path)
-        return file.read_bytes() if file.is_file() else None
 
-    return read
+def _in_folder(folder: Path, name: str) -> revision.Revision:
+    def find(path: str) -> revision.File | None:
+        file = folder / path
+        if not os.path.lexists(file):
+            return None
+        if os.path.realpath(file) != str(file):
+            return revision.File("a link", 0, bytes)
+        status = file.lstat()
+        return revision.File(_kind(status.st_mode), status.st_size, file.read_bytes)
+
+    return revision.Revision(name, find)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISREG(mode):
+        return revision.PLAIN
+    return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+
+
+def _require_readable(folder: Path, name: str) -> None:
+    """Check, before DVC reads it, what Git has or would add: no devices, no links that lead outside.
+
+    Raises:
+        errors.BadInput: a file is of another kind, or a file that DVC parses holds other than plain values.
+    """
+    try:
+        top = Path(os.fsdecode(_run(folder, "rev-parse", "--show-toplevel")).removesuffix("\n")).resolve()
+    except errors.BadInput:  # not in Git, which `opened` says
+        return
+    listed = _run(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    files = _in_folder(top, name)
+    for path in filter(None, os.fsdecode(listed).split("\0")):
+        file = top / path
+        if not file.exists():
+            continue
+        if not file.resolve().is_relative_to(top):
+            raise files.fault(path, "a file, or a link that stays in the repository", "a link that leads out")
+        if not file.is_dir() and not file.is_file():
+            raise files.fault(path, revision.PLAIN, _kind(file.stat().st_mode))
+        if file.name in PARSED or file.suffix == ".dvc":
+            files.yaml(path)
 
 
 def stale(repo: Project) -> dict[str, dict[str, str]]:
@@ -117,6 +170,8 @@ def _reasons(stage: Any, made: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for out in stage.outs:
         if not out.hash_info:
             yield out.def_path, "not in dvc.lock"
+        elif not out.is_in_repo:
+            yield out.def_path, "outside of the repository"
         elif not out.use_cache:
             yield from ((out.def_path, how) for how in out.status().values())
 
@@ -143,7 +198,12 @@ def title_of_tree(repo: Project) -> str:
 
 
 def _git(repo: Project, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=repo.root_dir, capture_output=True, text=True)
+    return os.fsdecode(_run(repo.root_dir, *arguments)).strip()
+
+
+def _run(folder: str | Path, *arguments: str) -> bytes:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True)
     if done.returncode:
-        raise errors.BadInput(f"`git {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+        said = done.stderr.decode(errors="replace").strip()
+        raise errors.BadInput(f"`git {' '.join(arguments)}` failed: {said}")
+    return done.stdout

@@ -11,28 +11,26 @@ import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from stages.figures import canvas
 from stages.reporting import markdown
 from stages.review import lockfile, project, results, sections, side_by_side
-from stages.running import errors, output, outputs
+from stages.running import ending, errors, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
+PARAMS = "params.yaml"
 
 
 def main() -> None:
     """Write the report that the command line asks for to standard output, as UTF-8."""
-    output.use_utf8()
     arguments = _arguments()
-    try:
+    with ending.told("report", BAD_INPUT):
         with ExitStack() as stack:
             here = stack.enter_context(project.opened(Path.cwd()))
             text, objections = _report(here, stack, arguments)
-    except errors.BadInput as error:
-        print(f"report: error: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
-    print(text)
+        print(text)
     for objection in objections:
         print(f"report: {objection}", file=sys.stderr)
     sys.exit(SAYS_NO if objections else 0)
@@ -96,15 +94,16 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
     repo, head_name = here, project.title_of_tree(here)
     if arguments.head is not None:
         head_commit = project.resolve(here, arguments.head)
-        repo = stack.enter_context(project.checkout(here, head_commit))
         head_name = project.title(arguments.head, head_commit)
+        repo = stack.enter_context(project.checkout(here, head_commit, head_name))
     base_name = project.title(arguments.base, base_commit)
-    base_files, head_files = project.committed(here, base_commit), project.present(repo)
+    base_files = project.committed(here, base_commit, base_name)
+    head_files = project.present(repo, head_name)
 
     stale = project.stale(repo)
     objections = [f"dvc.lock is stale: {', '.join(stale)}"] if stale else []
-    base, head = results.read(base_files, base_name), results.read(head_files, head_name)
-    params = repo.params.diff(base_commit).get("diff", {})
+    base, head = results.read(base_files), results.read(head_files)
+    base_params, head_params = (files.yaml(PARAMS) or {} for files in (base_files, head_files))
     parts = [sections.stale(stale)] if stale else []
     compared = f"{markdown.name(base_name)} → {markdown.name(head_name)}"
     floors = sections.Floors(arguments.min_accuracy, arguments.max_drop)
@@ -116,17 +115,17 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
             raise errors.BadInput(f"expected {results.METRICS} in {head_name}, found none; run `dvc repro`")
         parts += [f"**No verdict**: the head has no {markdown.name(results.METRICS)}.", compared]
     else:
-        other_images = _other_images(params.get("params.yaml", {}))
+        other_images = _other_images(base_params, head_params)
         parts += [
             sections.verdict(base, head, other_images),
             compared,
-            sections.differences("Metrics", repo.metrics.diff(base_commit).get("diff", {})),
+            sections.differences("Metrics", base.metrics if base else {}, head.metrics),
             sections.classes(base, head, other_images),
             sections.confusions(base, head),
         ]
     parts += [
-        sections.differences("Params", params),
-        sections.stages(lockfile.changed(*_locks(base_files, base_name, head_files, head_name))),
+        sections.differences("Params", base_params, head_params),
+        sections.stages(lockfile.changed(lockfile.read(base_files), lockfile.read(head_files))),
     ]
     if head is not None:
         parts.append(sections.environment(base, head))
@@ -139,26 +138,27 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
     return markdown.document(parts), objections
 
 
-def _other_images(params: dict[str, dict]) -> str | None:
+def _other_images(base: dict[str, Any], head: dict[str, Any]) -> str | None:
     """Return why equal positions of test images mean different images; None if they mean the same.
 
     Positions count the images of one published split.
+
+    Args:
+        base: The params of the base.
+        head: The params of the head.
     """
-    if "download.dataset" in params:
+    if _setting(base, "download", "dataset") != _setting(head, "download", "dataset"):
         return "the dataset is another"
-    fraction = params.get("subset.test_fraction")
-    if fraction is not None and (fraction["old"] is None) != (fraction["new"] is None):
+    if (_setting(base, "subset", "test_fraction") is None) != (
+        _setting(head, "subset", "test_fraction") is None
+    ):
         return "the test images come from another published split"
     return None
 
 
-def _locks(
-    base: project.Read, base_name: str, head: project.Read, head_name: str
-) -> tuple[dict[str, dict], dict[str, dict]]:
-    return (
-        lockfile.read(base("dvc.lock"), f"dvc.lock of {base_name}"),
-        lockfile.read(head("dvc.lock"), f"dvc.lock of {head_name}"),
-    )
+def _setting(params: dict[str, Any], section: str, key: str) -> Any:
+    values = params.get(section)
+    return values.get(key) if isinstance(values, dict) else None
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
 """The results of the pipeline in Git: metrics, predictions, the learning history and the environment."""
 
-import json
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from stages.review import project
-from stages.running import errors
+from stages.review import revision
 
 METRICS, PREDICTIONS = "reports/metrics.json", "reports/predictions.csv"
 DATA = "reports/data.json"
 HISTORY, ENVIRONMENT = "reports/history.csv", "reports/environment.json"
 COLUMNS = ["index", "actual", "predicted", "probability"]
 PATH = "path"  # a last column, of own pictures
+LARGEST_MEASURE = 1e30  # in the history; what a curve of larger numbers needs overflows
+MOST_CLASSES = 10_000  # by name in predictions; their tests take seconds
 
 
 class Results(NamedTuple):
@@ -47,62 +46,44 @@ class Results(NamedTuple):
         return self.right / self.images
 
 
-def read(files: project.Read, where: str) -> Results | None:
+def read(files: revision.Revision) -> Results | None:
     """Read the files of `reports/`; None if there is no metrics.json.
-
-    Args:
-        files: A function that reads a file of the revision.
-        where: The revision in words, for error messages.
 
     Raises:
         errors.BadInput: a file is damaged.
     """
-    metrics = _metrics(files(METRICS), f"{METRICS} of {where}")
+    metrics = _metrics(files)
     if metrics is None:
         return None
-    predictions = _predictions(files(PREDICTIONS), f"{PREDICTIONS} of {where}")
+    predictions = _predictions(files)
     return Results(
         metrics,
         predictions,
-        _history(files(HISTORY), f"{HISTORY} of {where}"),
-        _json(files(ENVIRONMENT), f"{ENVIRONMENT} of {where}"),
-        _classes(_json(files(DATA), f"{DATA} of {where}"), predictions),
+        _history(files),
+        files.json(ENVIRONMENT),
+        _classes(files.json(DATA), predictions),
     )
 
 
-def _json(content: bytes | None, where: str) -> dict | None:
-    if content is None:
-        return None
-    try:
-        value = json.loads(content)
-    except ValueError as error:
-        raise errors.BadInput(f"{where}: expected JSON, received {_start(content)}: {error}") from error
-    if not isinstance(value, dict):
-        raise errors.BadInput(f"{where}: expected a JSON object, received {_start(content)}")
-    return value
-
-
-def _metrics(content: bytes | None, where: str) -> dict | None:
-    metrics: Any = _json(content, where)
+def _metrics(files: revision.Revision) -> dict | None:
+    metrics: Any = files.json(METRICS)
     if metrics is None:
         return None
     accuracy, images = metrics.get("accuracy"), metrics.get("images")
     if type(accuracy) not in (int, float) or type(images) is not int or not 0 <= accuracy <= 1 or images < 1:
-        raise errors.BadInput(
-            f"{where}: expected an accuracy in 0..1 and a number of images, received {accuracy!r} and "
-            f"{images!r}"
-        )
+        received = f"{accuracy!r} and {images!r}"
+        raise files.fault(METRICS, "an accuracy in 0..1 and a number of images", received)
     return metrics
 
 
-def _predictions(content: bytes | None, where: str) -> pd.DataFrame | None:
-    if content is None:
+def _predictions(files: revision.Revision) -> pd.DataFrame | None:
+    table = files.table(PREDICTIONS)
+    if table is None:
         return None
-    table = _csv(content, where)
     if list(table) not in (COLUMNS, [*COLUMNS, PATH]):
-        raise errors.BadInput(f"{where}: expected the columns {COLUMNS}, received {list(table)}")
+        raise files.fault(PREDICTIONS, f"the columns {COLUMNS}", str(list(table)[:9]))
     if table.empty:
-        raise errors.BadInput(f"{where}: expected a row for each test image, received none")
+        raise files.fault(PREDICTIONS, "a row for each test image", "none")
     probability = pd.to_numeric(table["probability"], errors="coerce")
     wrong = {
         "a whole number": ~table["index"].str.fullmatch(r"[0-9]{1,18}"),
@@ -113,45 +94,33 @@ def _predictions(content: bytes | None, where: str) -> pd.DataFrame | None:
     for expected, rows in wrong.items():
         if rows.any():
             line = int(np.argmax(rows)) + 2
-            raise errors.BadInput(
-                f"{where}: expected {expected}, received {','.join(table.iloc[line - 2])!r} in line {line}"
-            )
+            received = f"{','.join(table.iloc[line - 2])!r} in line {line}"
+            raise files.fault(PREDICTIONS, expected, received)
+    classes = len({*table["actual"], *table["predicted"]})
+    if classes > MOST_CLASSES:
+        raise files.fault(PREDICTIONS, f"at most {MOST_CLASSES:,} classes", f"{classes:,}")
     return table.assign(index=table["index"].astype(np.int64), probability=probability)
 
 
 def _classes(data: dict | None, predictions: pd.DataFrame | None) -> list[str]:
-    """Return the classes that the data report names, then those that only predictions name, each in order."""
+    """Return the classes that predictions name, in the order of the data report if it names them, too."""
     named = (data or {}).get("classes")
     first = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     seen = [] if predictions is None else [*predictions["actual"], *predictions["predicted"]]
     return list(dict.fromkeys([*first, *seen]))
 
 
-def _history(content: bytes | None, where: str) -> pd.DataFrame | None:
-    if content is None:
+def _history(files: revision.Revision) -> pd.DataFrame | None:
+    table = files.table(HISTORY)
+    if table is None:
         return None
+    columns = list(table)
+    if not {"epoch", "loss", "accuracy"} <= set(columns):
+        raise files.fault(HISTORY, "the columns epoch, loss and accuracy", str(columns[:9]))
     try:
-        table = _csv(content, where).replace("", "nan").astype(float)
+        numbers = table.replace("", "nan").astype(float)
     except ValueError as error:
-        raise errors.BadInput(f"{where}: expected numbers, received a damaged table: {error}") from error
-    if not {"epoch", "loss", "accuracy"} <= set(table):
-        raise errors.BadInput(
-            f"{where}: expected the columns epoch, loss and accuracy, received {list(table)}"
-        )
-    return table
-
-
-def _csv(content: bytes, where: str) -> pd.DataFrame:
-    """Read a table without interpreting its texts: a class may be called NA."""
-    try:
-        table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, na_filter=False)
-    except ValueError as error:  # base of all that pandas raises for empty, ragged and undecodable files
-        said = str(error).strip()
-        raise errors.BadInput(f"{where}: expected a table, received {_start(content)}: {said}") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus columns as names of the rows
-        raise errors.BadInput(f"{where}: expected a table, received more values than columns {list(table)}")
-    return table
-
-
-def _start(content: bytes) -> str:
-    return repr(content[:40].decode(errors="replace"))
+        raise files.fault(HISTORY, "numbers", str(error)) from error
+    if numbers.abs().gt(LARGEST_MEASURE).any(axis=None):
+        raise files.fault(HISTORY, f"numbers up to {LARGEST_MEASURE:g}", "a larger one")
+    return numbers

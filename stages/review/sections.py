@@ -1,8 +1,8 @@
 """The sections of a report on a change, in Markdown; they compare the results of two revisions."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from stages.reporting import markdown, wilson
 from stages.review import comparison, results
 
 MOST_PAIRS = 10
+MOST_STALE = 10  # stages
+MOST_NAMED = 5  # of anything in a sentence
+SHORT_NAME = 60  # characters
 VERDICTS = {
     "better": "**Better**",
     "worse": "**Worse**",
@@ -56,15 +59,29 @@ def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
     Args:
         stages: For each stale stage, what changed in it and how.
     """
-    lines = []
-    for stage, reasons in stages.items():
-        changes = [f"{markdown.name(what)} {how}" for what, how in reasons.items()]
-        lines.append(f"- {markdown.name(stage)}: {', '.join(changes)}")
+    lines = [f"- {_short(stage)}: {_some(_reasons(reasons))}" for stage, reasons in stages.items()]
+    if len(lines) > MOST_STALE:
+        lines[MOST_STALE:] = [f"- and {len(lines) - MOST_STALE:,} more stages"]
     return (
         "**Stale: `dvc.lock` does not match the committed code and params.** The results below are not those "
         "of this code. Run `dvc repro`, then commit `dvc.lock` and `reports/`. Since they ran, these stages "
         "have changed, and what follows them has to run again:\n\n"
     ) + "\n".join(lines)
+
+
+def _reasons(reasons: Mapping[str, str]) -> list[str]:
+    return [f"{_short(what)} {how}" for what, how in reasons.items()]
+
+
+def _short(text: str) -> str:
+    """A name in what comes before the verdict, which must leave it room."""
+    return markdown.name(text, SHORT_NAME)
+
+
+def _some(texts: Sequence[str]) -> str:
+    """Join the first of some texts, and say how many more there are."""
+    more = [f"and {len(texts) - MOST_NAMED:,} more"] if len(texts) > MOST_NAMED else []
+    return ", ".join([*texts[:MOST_NAMED], *more])
 
 
 def refused(reasons: Sequence[str]) -> str:
@@ -111,11 +128,13 @@ def classes(base: results.Results | None, head: results.Results, other_images: s
     if base is None or base.predictions is None or head.predictions is None:
         return ""
     paired = _why_not_paired(base, head, other_images) is None
+    key = _key(base.predictions, head.predictions)
     both = set(base.predictions["actual"]) & set(head.predictions["actual"])
     names = [name for name in head.classes if name in both]
     if not names:
         return ""
-    found = [_recall(base.predictions, head.predictions, name, paired) for name in names]
+    before, after = (_right_by_class(table, key) for table in (base.predictions, head.predictions))
+    found = [_recall(before[name], after[name], paired) for name in names]
     adjusted = comparison.adjust([each.p for each in found])
     ranked = sorted(zip(adjusted, names, found, strict=True), key=lambda row: (row[0], -abs(row[2].change)))
     rows = [
@@ -182,35 +201,50 @@ def confusions(base: results.Results | None, head: results.Results) -> str:
     return "\n\n".join(["### Confusions", text, markdown.table(headers, rows, "Confusions")])
 
 
-def differences(title: str, diff: Mapping[str, Mapping[str, dict]]) -> str:
-    """Return a table of the differences that `dvc metrics diff` or `dvc params diff` reports.
+def differences(title: str, base: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+    """Return a table of the values that differ between two mappings, which may have mappings inside.
 
     Args:
         title: The title of the section.
-        diff: By file and key: old, new and, for numbers, diff.
+        base: The values of the base.
+        head: The values of the head.
     """
-    many = len(diff) > 1
-    rows = []
-    for file, keys in sorted(diff.items()):
-        for key, entry in sorted(keys.items(), key=_overall_first):
-            change = entry.get("diff")
-            rows.append(
-                [
-                    markdown.name(f"{file}:{key}" if many else key),
-                    markdown.value(entry.get("old")),
-                    markdown.value(entry.get("new")),
-                    "" if change is None else f"{'+' if change > 0 else ''}{markdown.value(change)}",
-                ]
-            )
+    before, after = dict(_leaves(base)), dict(_leaves(head))
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    rows = [
+        [
+            markdown.name(key),
+            markdown.value(before.get(key)),
+            markdown.value(after.get(key)),
+            _change(before.get(key), after.get(key)),
+        ]
+        for key in sorted(changed, key=_overall_first)
+    ]
     if not rows:
         return f"### {title}\n\nNone changed."
     table = markdown.table(["name", "base", "head", "change"], rows, f"All {title.lower()}")
     return f"### {title}\n\n{table}"
 
 
-def _overall_first(entry: tuple[str, dict]) -> tuple[bool, str]:
-    """Return a sort key with the overall values first; DVC's order is that of a set, which varies."""
-    return "." in entry[0], entry[0]
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and the values that are no mappings."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _change(old: object, new: object) -> str:
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in (old, new)):
+        return ""
+    change = new - old  # type: ignore[operator]
+    return f"{'+' if change > 0 else ''}{markdown.value(change)}"
+
+
+def _overall_first(key: str) -> tuple[bool, str]:
+    """Return a sort key with the overall values first."""
+    return "." in key, key
 
 
 def stages(changed: Mapping[str, Sequence[str]]) -> str:
@@ -271,7 +305,7 @@ def _why_not_paired(base: results.Results, head: results.Results, other_images: 
         return other_images
     before, after = set(base.predictions["actual"]), set(head.predictions["actual"])
     changes = [
-        f"{word} {', '.join(map(markdown.name, sorted(names)[:5]))}{' and others' if len(names) > 5 else ''}"
+        f"{word} {_some([_short(name) for name in sorted(names)])}"
         for word, names in (("added", after - before), ("removed", before - after))
         if names
     ]
@@ -307,14 +341,17 @@ def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:
     return f"Images{where}: {fixed:,} fixed, {broke:,} broke. "
 
 
-def _recall(base: pd.DataFrame, head: pd.DataFrame, name: str, paired: bool) -> comparison.Difference:
-    of_base, of_head = (
-        table[table["actual"] == name].sort_values(_key(base, head))["predicted"].eq(name).to_numpy()
-        for table in (base, head)
-    )
+def _right_by_class(table: pd.DataFrame, key: str) -> dict[str, np.ndarray]:
+    """Return for each actual class which of its images are right, in the order of the column `key`."""
+    ordered = table.sort_values(key)
+    right = ordered["predicted"] == ordered["actual"]
+    return {str(name): each.to_numpy() for name, each in right.groupby(ordered["actual"], sort=False)}
+
+
+def _recall(base: np.ndarray, head: np.ndarray, paired: bool) -> comparison.Difference:
     if paired:
-        return comparison.paired(of_base, of_head)
-    return comparison.independent(int(of_base.sum()), len(of_base), int(of_head.sum()), len(of_head))
+        return comparison.paired(base, head)
+    return comparison.independent(int(base.sum()), len(base), int(head.sum()), len(head))
 
 
 def _mistakes(table: pd.DataFrame) -> dict[tuple[str, str], int]:

@@ -12,6 +12,7 @@ from sklearn import metrics
 from stages.figures import canvas, confusion_matrix
 from stages.review import results
 
+MOST_CLASSES = 1_000  # of a matrix that is drawn
 NAME_LENGTH = 24  # characters of a class's name
 
 
@@ -57,6 +58,9 @@ def _confusion(axes: Axes, predictions: pd.DataFrame | None, names: Sequence[str
     """Draw a confusion matrix: colours are shares of the actual class, numbers are numbers of images."""
     if predictions is None:
         axes.annotate("no predictions", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        return
+    if len(names) > MOST_CLASSES:
+        axes.annotate(f"{len(names):,} classes", (0.5, 0.5), xycoords="axes fraction", ha="center")
         return
     counts = metrics.confusion_matrix(predictions["actual"], predictions["predicted"], labels=names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

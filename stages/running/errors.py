@@ -1,15 +1,24 @@
 """How a stage ends that cannot go on: each error is one message for the user, and no traceback."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from stages.running import ellipsis
 
 LONGEST_NAME = 100  # characters of a name in a message
+MOST_CHARACTERS = 4_000  # of a message; the middle of a longer one is left out
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # all but the line feed
 
 
 class StageError(Exception):
-    """A stage cannot go on, and the message says why."""
+    """A stage cannot go on, and the message says why.
+
+    As text it is of bounded length, and what a terminal would obey in a name that it quotes is spelt out.
+    """
+
+    def __str__(self) -> str:
+        return ellipsis.cut(_CONTROLS.sub(_spelt_out, super().__str__()), MOST_CHARACTERS)
 
 
 class BadInput(StageError, ValueError):
@@ -45,3 +54,7 @@ def too_small(model: str, smallest: int, image_shape: Sequence[int], remedy: str
         f"{model} expects images of at least {smallest}x{smallest} pixels, received {height}x{width};"
         f" {remedy} or enlarge the images with subset.image_size"
     )
+
+
+def _spelt_out(control: re.Match[str]) -> str:
+    return control.group().encode("unicode_escape").decode()

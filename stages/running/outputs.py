@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stages.running import errors
@@ -32,14 +32,15 @@ def folder(path: Path) -> Iterator[Path]:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise errors.BadInput(f"expected a folder or nothing at {path}, found something else; move it away")
     partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    _remove(partial)
     try:
-        yield partial
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
+        with _named(path):
+            partial.mkdir(parents=True)
+            yield partial
+            shutil.rmtree(path, ignore_errors=True)
+            partial.rename(path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
 
 
 @contextmanager
@@ -51,12 +52,34 @@ def file(path: Path) -> Iterator[Path]:
     """
     require_replaceable(path)
     partial = path.with_name(".partial-" + path.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield partial
-        partial.replace(path)
+        with _named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove(partial)
+            yield partial
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give the output's name to an error of the system that has none, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _remove(partial: Path) -> None:
+    """Remove what an output is built in, whatever a run before has left there."""
+    if partial.is_dir() and not partial.is_symlink():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        with suppress(OSError):  # where nothing can be removed, nothing can be written
+            partial.unlink()
 
 
 def write_json(path: Path, value: object, sort_keys: bool = True) -> None:

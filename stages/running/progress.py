@@ -7,6 +7,8 @@ from typing import Self, TypeVar
 
 from tqdm import tqdm
 
+from stages.running import output
+
 LOG_SECONDS = 10  # between two lines in a log
 
 
@@ -41,7 +43,10 @@ class LogLines:
             parts.append(f"{seconds:.0f} s")
         elif self.done:
             parts.append(f"{(self.total - self.done) * seconds / self.done:.0f} s left")
-        print(", ".join(parts), file=sys.stderr, flush=True)
+        try:
+            print(", ".join(parts), file=sys.stderr, flush=True)
+        except OSError:  # nobody reads it any more
+            output.silence(output.STDERR)
 
     def __enter__(self) -> Self:
         return self
