@@ -21,6 +21,14 @@ class Params(paramfile.Section):
     words: str
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Let Ctrl-C be heard, also where the tests run in the background, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def arguments(tmp_path, monkeypatch):
     """Command-line arguments for a stage `subset` that reads `words` and writes the file `copied`."""
