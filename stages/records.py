@@ -22,6 +22,7 @@ FIGURE_IMAGES = 10
 FIGURE_VIEWS = 4
 FIGURE_PIXELS = 160  # of height and width, at most, of an image in the figure
 LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
+PARALLEL = 8  # records being augmented at a time, at most
 LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
 
 
@@ -164,7 +165,7 @@ def _augmented_blocks(
             images = apply(images, augment.draw(operations, seed, view, places)).numpy()
         return images, content.labels[places], content.positions[places]
 
-    return ahead.mapped(block, range(views * per_view))
+    return ahead.mapped(block, range(views * per_view), PARALLEL)
 
 
 def _draw(path: Path, train: arrays.Split, operations: list[augment.Operation], seed: int) -> None:

@@ -19,6 +19,15 @@ def test_only_a_few_items_are_worked_on_ahead():
     assert len(begun) <= 4 * cores.usable() + 2
 
 
+def test_large_results_are_held_by_few_threads_on_many_cores(monkeypatch):
+    monkeypatch.setattr(cores, "usable", lambda: 64)
+    begun: list[int] = []
+    results = ahead.mapped(begun.append, range(10_000), most=2)
+    next(results)
+    results.close()
+    assert len(begun) <= 4 * 2 + 2
+
+
 def test_an_error_is_raised_in_the_place_of_its_result():
     def fail_at_three(number):
         if number == 3:

@@ -9,7 +9,6 @@ reports/ and dvc.lock are compared with those of a run that was not killed. In t
 train stage is killed.
 """
 
-import hashlib
 import os
 import random
 import re
@@ -26,6 +25,7 @@ from ruamel.yaml import YAML
 
 from benchmarks import child, machine, options, scratch, table
 from stages.running import errors, progress
+from stages.sources import checksums
 
 CONFIG = Path("configs/digits.yaml")
 SAID, PREPARED = "said.txt", "prepared"
@@ -58,7 +58,7 @@ def main(words: Sequence[str]) -> None:
     """
     parser = options.parser("killed", __doc__)
     parser.add_argument("--count", type=int, default=20, help="of kills in each case")
-    parser.add_argument("--epochs", type=int, default=400, help="of the longer training")
+    parser.add_argument("--epochs", type=int, default=250, help="of the longer training")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/killed.json"))
     chosen = parser.parse_args(words)
@@ -136,9 +136,11 @@ def repro(tree: Path, seconds: float | None, *stages: str) -> str:
         )
         try:
             running.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except BaseException as reason:  # the time is over, or Ctrl-C: no training may outlive us
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+            if not isinstance(reason, subprocess.TimeoutExpired):
+                raise
     text = (tree.parent / SAID).read_text(encoding="utf-8", errors="replace")
     if running.returncode and seconds is None:
         last = "\n".join(text.splitlines()[-child.LAST_LINES :])
@@ -150,7 +152,7 @@ def digests(tree: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that a run leaves, by path."""
     files = [tree / "dvc.lock", *(tree / "data").rglob("*"), *(tree / "reports").rglob("*")]
     return {
-        path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(tree).as_posix(): checksums.of_file(path, "sha256")
         for path in files
         if path.is_file()
     }

@@ -34,7 +34,13 @@ def figure(
         rows: By title, pictures (uint8 [SIDE, SIDE, 3]) and their names; an empty name is not drawn.
     """
     classes = sorted(counts["train"], key=lambda name: sum(part[name] for part in counts.values()))[:CLASSES]
-    above, below = max(2.6, 0.28 * len(classes) + 1.2), INCHES * _step(rows) * len(rows)
+    named = {
+        title: [(image, canvas.file_in_folder(name)) for image, name in pictures]
+        for title, pictures in rows.items()
+    }
+    lines = max((shown.count("\n") + 1 for pictures in named.values() for _, shown in pictures), default=0)
+    step = SIDE + 6 + LINE * max(LEAST_LINES, lines)  # pixels from one row to the next one
+    above, below = max(2.6, 0.28 * len(classes) + 1.2), INCHES * step * len(rows)
     drawn = Figure(figsize=(10, above + below), layout="constrained")
     heights = [above, below] if rows else [above]
     # Figures in the figure: long names of classes must not make the pictures narrow.
@@ -44,7 +50,7 @@ def figure(
     if sizes is not None:
         _draw_sizes(charts[1], *sizes)
     if rows:
-        _draw_rows(parts[1].subplots(), rows)
+        _draw_rows(parts[1].subplots(), named, step)
     return drawn
 
 
@@ -80,23 +86,14 @@ def _scale(axis: Axis, least: int, most: int) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _step(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> int:
-    """Return the pixels from one row of pictures to the next one: room for the longest name."""
-    named = (canvas.file_in_folder(name) for pictures in rows.values() for _, name in pictures)
-    lines = max((shown.count("\n") + 1 for shown in named), default=0)
-    return SIDE + 6 + LINE * max(LEAST_LINES, lines)
-
-
-def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> None:
+def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[tuple[np.ndarray, str]]], step: int) -> None:
     """Draw all pictures as one: axes for each of them would take seconds."""
     columns = max(map(len, rows.values()))
-    step = _step(rows)
     whole = np.full((step * len(rows), step * columns, 3), 255, np.uint8)
     for line, pictures in enumerate(rows.values()):
-        for column, (image, name) in enumerate(pictures):
+        for column, (image, shown) in enumerate(pictures):
             top, left = step * line, step * column + (step - SIDE) // 2
             whole[top : top + SIDE, left : left + SIDE] = image
-            shown = canvas.file_in_folder(name)
             axes.text(left + SIDE / 2, top + SIDE + 2, shown, fontsize=6, ha="center", va="top")
     canvas.show(axes, whole)
     titles = canvas.names(list(rows), TITLE)

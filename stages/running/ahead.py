@@ -11,13 +11,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+def mapped(
+    function: Callable[[Item], Result], items: Iterable[Item], most: int | None = None
+) -> Generator[Result, None, None]:
     """Yield the result for each item, in their order.
 
     A thread per core works ahead, a few items at most, so that memory stays bounded. An error is raised
     where its result would be, and ends the work.
+
+    Args:
+        function: Makes the result of an item.
+        items: The items.
+        most: The largest number of threads, for large results; None for one per core.
     """
-    count = cores.usable()
+    count = min(cores.usable(), most or cores.usable())
     with ThreadPoolExecutor(count) as pool:
         begun: collections.deque[Future[Result]] = collections.deque()
         try:

@@ -62,11 +62,11 @@ def scratch() -> Iterator[Path]:
     """
     place = made()
     for left in place.glob("scratch-*.lock"):
-        with _locked(left, blocking=False) as is_free:
+        with locked(left, blocking=False) as is_free:
             if is_free:
                 shutil.rmtree(left.with_suffix(""), ignore_errors=True)
     folder = place / f"scratch-{uuid.uuid4().hex}"
-    with _locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         folder.mkdir()
         try:
             yield folder
@@ -85,7 +85,7 @@ def kept(*parts: str) -> Iterator[Path]:
     """
     folder = made(*parts[:-1]) / parts[-1]
     remove_old(folder.parent)
-    with _locked(folder.with_suffix(".lock"), blocking=False) as is_free:
+    with locked(folder.with_suffix(".lock"), blocking=False) as is_free:
         if not is_free:
             with scratch() as other:
                 yield other
@@ -99,8 +99,13 @@ def kept(*parts: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, blocking: bool = True) -> Iterator[bool]:
-    """Hold the lock of a folder, which has the same name without `.lock`; give False if another holds it."""
+def locked(path: Path, blocking: bool = True) -> Iterator[bool]:
+    """Hold a lock file until the `with` statement ends, which removes it; give False if another has it.
+
+    Args:
+        path: The file.
+        blocking: True to wait for another process that has it.
+    """
     lock = filelock.FileLock(path, blocking=blocking)
     try:
         lock.acquire()
@@ -110,8 +115,7 @@ def _locked(path: Path, blocking: bool = True) -> Iterator[bool]:
     try:
         yield True
     finally:
-        if not path.with_suffix("").exists():
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         lock.release()
 
 

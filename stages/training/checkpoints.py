@@ -5,6 +5,7 @@ seeds of random layers, and the history. It lies in the cache of downloads, not 
 folder that is named by everything the training depends on: no other experiment takes it up.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import filelock
 import numpy as np
 import tensorflow as tf
 
@@ -99,20 +99,21 @@ class Checkpoints:
         self.saved_epochs = 0
         self.spacing, self.last = FIRST_SECONDS, time.monotonic()
         self.manager: tf.train.CheckpointManager | None = None
+        self.lock = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         if tf.distribute.has_strategy():
             return self
         try:
             place = cache.made("checkpoints")
-            cache.remove_old(place)
-            self.folder = place / self.name
-            self.lock = filelock.FileLock(self.folder.with_suffix(".lock"), blocking=False)
-            self.lock.acquire()
-            self._open()
         except errors.BadInput as error:
             print(f"no checkpoints are kept: {error}", flush=True)
-        except filelock.Timeout:
+            return self
+        cache.remove_old(place)
+        self.folder = place / self.name
+        if self.lock.enter_context(cache.locked(self.folder.with_suffix(".lock"), blocking=False)):
+            self._open()
+        else:
             print("no checkpoints are kept: the same training runs in another process", flush=True)
         return self
 
@@ -124,8 +125,7 @@ class Checkpoints:
         elif issubclass(kind, KeyboardInterrupt):
             where = f"after epoch {self.saved_epochs}" if self.saved_epochs else "at the first epoch"
             print(f"\nthe next `dvc repro` goes on {where}", file=sys.stderr, flush=True)
-        Path(self.lock.lock_file).unlink(missing_ok=True)
-        self.lock.release()
+        self.lock.close()
 
     def _open(self) -> None:
         variables = [variable.value for variable in self.variables]

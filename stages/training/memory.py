@@ -7,9 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from stages.running import errors
+from stages.running import disk, errors
 
-GIB = 2**30  # bytes
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of containers
 SYSTEM = "/proc/meminfo"
 
@@ -28,7 +27,7 @@ def require(network: keras.Model, batch_size: int) -> None:
     """
     needed, there = batch_size * bytes_per_image(network), available()
     if there is not None and needed > there:
-        room = f"{needed / GIB:,.1f} GiB, but there are {there / GIB:,.1f} GiB"
+        room = f"{needed / disk.GIB:,.1f} GiB, but there are {there / disk.GIB:,.1f} GiB"
         raise errors.BadInput(
             f"a batch of {batch_size:,} images needs a memory of at least {room}; lower train.batch_size,"
             " subset.image_size or the widths of the model"
