@@ -12,6 +12,7 @@ import filelock
 import keras
 import pytest
 
+from stages.classifier import architecture
 from stages.running import errors
 from stages.sources import cache
 from stages.training import checkpoints, loop
@@ -34,6 +35,13 @@ KINDS: dict[str, dict[str, Any]] = {
         "patience": 1,
     },
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported():
+    """Import all that is trained here, as a training's name depends on what is imported."""
+    for kind in (QUICK, *KINDS.values()):
+        architecture.Architecture({**QUICK, **kind}["model"])
 
 
 @pytest.fixture(autouse=True)
