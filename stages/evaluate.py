@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pydantic
 from matplotlib.figure import Figure
 from sklearn import metrics as counting
 
+from stages.classifier import history as curves
 from stages.classifier import provenance, saving
 from stages.explaining import activations, kernels, predictions
 from stages.figures import (
@@ -27,7 +27,7 @@ from stages.figures import (
     learning_curves,
     reliability,
 )
-from stages.inputs import tfrecord
+from stages.inputs import data_report, tfrecord
 from stages.reporting import calibration, confusions, metrics, model_card
 from stages.running import command, ellipsis, errors, outputs, paramfile
 
@@ -65,10 +65,10 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     """
     split = tfrecord.Split(records)
     classes = split.manifest.classes
-    file = model / "model.keras"
-    classifier = saving.load(file, split.manifest.image_shape, len(classes))
-    learning = pd.read_csv(history).dropna(axis="columns", how="all")  # empty: nothing validated
     known = _known(model, data, classes)
+    learning = curves.read(history)
+    file = model / provenance.MODEL
+    classifier = saving.load(file, split.manifest.image_shape, len(classes))
     judged = predictions.predict(classifier, split)
     predictions.require_probabilities(judged.probabilities, file)
     facts = model_card.Facts(
@@ -133,7 +133,7 @@ def _write_words(reports: Path, facts: model_card.Facts, model: Path, files: con
     for name, text in words.items():
         with outputs.file(reports / name) as partial:
             partial.write_text(text, encoding="utf-8")
-    for source, name in (("summary.txt", "model_summary.txt"), ("environment.json", "environment.json")):
+    for source, name in (("summary.txt", "model_summary.txt"), (provenance.ENVIRONMENT, "environment.json")):
         with outputs.file(reports / name) as partial:
             shutil.copyfile(model / source, partial)
 
@@ -149,14 +149,13 @@ def _demand_accuracy(numbers: dict[str, Any], least: float) -> None:
 
 def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
     """Read what earlier stages say of the data and of the training."""
-    described = outputs.read_json(data)
-    if described["classes"] != classes:
-        expected, received = (
-            ellipsis.cut(", ".join(each), NAMES) for each in (classes, described["classes"])
-        )
-        raise errors.BadInput(f"{data}: expected the records' classes, {expected}; received {received}")
-    environment = outputs.read_json(model / "environment.json")
-    return {"data": described, "training": provenance.read(model), "environment": environment}
+    described, training = data_report.read(data), provenance.read(model)
+    for path, found in ((data, described.classes), (model / provenance.FILE, training.classes)):
+        if found != classes:
+            expected, received = (ellipsis.cut(", ".join(each), NAMES) for each in (classes, found))
+            raise errors.BadInput(f"{path}: expected the records' classes, {expected}; received {received}")
+    environment = provenance.read_environment(model)
+    return {"data": described.model_dump(), "training": training, "environment": environment}
 
 
 def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str], total: int) -> Figure:

@@ -22,6 +22,8 @@ from stages.classifier import (
     summary,
     test_time_augmentation,
 )
+from stages.classifier import history as curves
+from stages.inputs import manifest as manifests
 from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
 from stages.training import (
@@ -35,7 +37,6 @@ from stages.training import (
     phases,
     resident,
 )
-from stages.training import history as curves
 
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
 
@@ -95,6 +96,7 @@ def train(
     chosen = architecture.Architecture(params.model)
     train_split, val_split = tfrecord.Split(train_records), tfrecord.Split(val_records)
     manifest, val_images = train_split.manifest, val_split.manifest.count
+    manifests.require_alike(manifest, val_split.manifest)
     chosen.require_normalization(manifest.normalization.method)
     if params.patience is not None and not val_images:
         raise errors.BadInput(
@@ -180,9 +182,9 @@ def _save(
 ) -> None:
     saved = stock_layers.with_stock_layers(classifier)
     with outputs.folder(folder) as partial:
-        saving.save(saved, partial / "model.keras")
+        saving.save(saved, partial / provenance.MODEL)
         (partial / "summary.txt").write_text(summary.table(saved), encoding="utf-8")
-        outputs.write_json(partial / "environment.json", environment)
+        outputs.write_json(partial / provenance.ENVIRONMENT, environment)
         provenance.write(partial, training)
 
 

@@ -25,7 +25,7 @@ def read(**changes):
         if text is None:
             return None
         content = text.encode("latin-1")
-        return revision.File(revision.PLAIN, len(content), lambda: content)
+        return revision.File(documents.PLAIN_FILE, len(content), lambda: content)
 
     return results.read(revision.Revision("main", find))
 

@@ -10,7 +10,7 @@ ALIASES = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
 )
 
 
-def holding(text, kind=revision.PLAIN):
+def holding(text, kind=documents.PLAIN_FILE):
     """A revision whose files all hold a text."""
     content = text.encode("latin-1")
     return revision.Revision("main", lambda path: revision.File(kind, len(content), lambda: content))
@@ -64,7 +64,7 @@ def test_only_plain_files_of_bounded_size_are_read():
         raise AssertionError
 
     link = revision.Revision("main", lambda path: revision.File("a link", 0, read))
-    large = revision.Revision("main", lambda path: revision.File(revision.PLAIN, 2**40, read))
+    large = revision.Revision("main", lambda path: revision.File(documents.PLAIN_FILE, 2**40, read))
     with pytest.raises(errors.BadInput, match="expected a plain file, received a link"):
         link.json("f")
     with pytest.raises(errors.BadInput, match="expected at most 33,554,432 bytes, received 1,099"):

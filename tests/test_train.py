@@ -6,13 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from stages.training.history import VALIDATION
 
 from stages.inputs import manifest, tfrecord
 from stages.layers import processor
 from stages.models import airbench, transfer
 from stages.running import errors, outputs
 from stages.training import loop
-from stages.training.history import VALIDATION
 from tests import precisions, rounding, tiny
 from tests.training import OPTIONS, PARAMS, TRANSFER, history, load, run
 

@@ -1,14 +1,17 @@
 """The record of how a saved model was trained: training.json beside it."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from stages.inputs import manifest
-from stages.running import outputs, paramfile
+from stages.running import errors, outputs, paramfile
 
+MODEL = "model.keras"
 FILE = "training.json"
+ENVIRONMENT = "environment.json"
 
 
 class Records(paramfile.Section):
@@ -40,16 +43,47 @@ class Training(paramfile.Section):
     val_images: paramfile.Count
 
 
+class _Written(Training):
+    """The content of training.json."""
+
+    sha256: str  # of the model's file
+
+
 def write(folder: Path, training: Training) -> None:
-    """Write training.json into the folder of a model."""
-    outputs.write_json(folder / FILE, training.model_dump())
+    """Write training.json into the folder that holds the model's file."""
+    outputs.write_json(folder / FILE, training.model_dump() | {"sha256": _sha256(folder / MODEL)})
 
 
 def read(folder: Path) -> Training:
-    """Read training.json of a model.
+    """Read training.json of a model, and check that the model's file is the one that was trained.
 
     Raises:
-        errors.BadInput: the file is missing, or not as `write` writes it.
+        errors.BadInput: a file is missing, or not as the train stage writes it.
     """
-    path = folder / FILE
-    return paramfile.check(Training, outputs.read_json(path), str(path))
+    written = outputs.read(_Written, folder / FILE)
+    if (received := _sha256(folder / MODEL)) != written.sha256:
+        raise errors.BadInput(
+            f"{folder / MODEL}: expected the model that was trained, with the SHA-256 {written.sha256},"
+            f" received {received}; {outputs.RERUN}"
+        )
+    return written
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "no file"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Environment(pydantic.RootModel[dict[str, str | int | float | bool | None]]):
+    """What ran: device, precision, versions."""
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """Read environment.json of a model: device, precision, versions.
+
+    Raises:
+        errors.BadInput: the file is missing, or not as the train stage writes it.
+    """
+    return outputs.read(_Environment, folder / ENVIRONMENT).root

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stages.running import errors
+from stages.running import ellipsis, errors, outputs
 
 NEWER_OPTIONS = {
     "input_axes": None,
@@ -20,6 +20,9 @@ NEWER_OPTIONS = {
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
 }
+# What Keras raises for a file that is no model, or a damaged or foreign one.
+UNREADABLE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
+SHOWN = 300  # characters of what Keras says, in an error
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
@@ -50,13 +53,14 @@ def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Mode
         num_classes: K.
 
     Raises:
-        errors.BadInput: the file holds no Keras model, or one that is for other images or classes or has NaN
-            among its weights.
+        errors.BadInput: the file holds no Keras model, or one that is for other images or classes or whose
+            weights are not finite.
     """
     try:
         model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise errors.BadInput(f"{path}: expected a Keras model: {error}") from error
+    except UNREADABLE as error:
+        said = ellipsis.cut(" ".join(str(error).split()), SHOWN)
+        raise errors.BadInput(f"{path}: expected a Keras model: {said}; {outputs.RERUN}") from error
     expected = (tuple(image_shape), num_classes)
     received = (tuple(model.input_shape[1:]), model.output_shape[-1])
     if received != expected:
@@ -64,8 +68,8 @@ def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Mode
             f"{path}: expected a model for images {expected[0]} and {expected[1]} classes,"
             f" received one for images {received[0]} and {received[1]} classes"
         )
-    if damaged := [weight.path for weight in model.weights if np.isnan(np.asarray(weight)).any()]:
-        raise errors.BadInput(f"{path}: expected finite weights, received NaN in {damaged[0]}; train again")
+    if damaged := [weight.path for weight in model.weights if not np.isfinite(np.asarray(weight)).all()]:
+        raise errors.BadInput(f"{path}: expected finite weights, found others in {damaged[0]}; train again")
     return model
 
 

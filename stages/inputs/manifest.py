@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import pydantic
 
-from stages.running import errors, outputs, paramfile
+from stages.running import ellipsis, errors, outputs, paramfile
 
 FILE = "manifest.json"
+SHOWN = 200  # characters of a value, in an error
 
 ImageShape = Annotated[list[paramfile.Size], pydantic.Field(min_length=3, max_length=3)]  # [H, W, C]
 
@@ -95,6 +96,21 @@ def read(folder: Path) -> Manifest:
                 " or rerun the records stage"
             )
     return manifest
+
+
+def require_alike(one: Manifest, other: Manifest) -> None:
+    """Check that two splits are of one data set: that their images and classes are of one kind.
+
+    Raises:
+        errors.BadInput: they are not.
+    """
+    for name in ("classes", "image_shape", "form", "normalization"):
+        expected, received = (ellipsis.cut(str(getattr(each, name)), SHOWN) for each in (one, other))
+        if getattr(one, name) != getattr(other, name):
+            raise errors.BadInput(
+                f"expected records of one kind, received some with {name} = {expected} and others with"
+                f" {received}; rerun the records stage"
+            )
 
 
 def image_bytes(image_shape: Sequence[int]) -> int:

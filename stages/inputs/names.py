@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydantic
 
 from stages.running import errors, outputs
 
 FILE = "names.json"
+LARGEST = 1 << 30  # bytes: the paths of ten million pictures
+
+
+class _Names(pydantic.RootModel[dict[str, str]]):
+    """The paths by position."""
 
 
 def write(folder: Path, positions: np.ndarray, paths: Sequence[str]) -> None:
@@ -39,7 +45,7 @@ def read(folder: Path, positions: np.ndarray) -> np.ndarray | None:
     """
     if not (folder / FILE).is_file():
         return None
-    named = outputs.read_json(folder / FILE)
+    named = outputs.read(_Names, folder / FILE, LARGEST).root
     try:
         paths = [named[str(position)] for position in positions.tolist()]
     except KeyError as error:

@@ -118,23 +118,44 @@ class Split:
         return untuned(sources.flat_map(batched).prefetch(2))
 
     def batches(self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0) -> Iterator[Any]:
-        """Iterate over `dataset`.
-
-        Raises:
-            errors.BadInput: a file is corrupt or not in the records format; the message names it.
-        """
+        """Iterate over `dataset`; raises what `iterate` does."""
         return self.iterate(self.dataset(batch_size, epochs, seed))
 
     def records(self, name: str) -> Iterator[Any]:
-        """Iterate over the records of one file, in the form of batches; raises what `batches` does."""
-        return self.iterate(tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse))
-
-    def iterate(self, dataset: Iterable[Any]) -> Iterator[Any]:
-        """Iterate over a dataset made from the one that `dataset` returns.
+        """Iterate over the records of one file, in the form of batches.
 
         Raises:
-            errors.BadInput: see `batches`.
+            errors.BadInput: the file is corrupt or not in the records format.
         """
+        return self._readable(tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse))
+
+    def iterate(self, dataset: Iterable[Any]) -> Iterator[Any]:
+        """Iterate over a dataset of whole epochs, made from the one that `dataset` returns.
+
+        Raises:
+            errors.BadInput: a file is corrupt or not in the records format, and the message names it; or an
+                epoch has not every image once.
+        """
+        local = tf.distribute.get_strategy().experimental_local_results
+        epoch: list[np.ndarray] = []  # positions
+        for batch in self._readable(dataset):
+            epoch += [part.numpy() for part in local(batch[2])]
+            if sum(map(len, epoch)) >= self.manifest.count:
+                self._require_each_once(np.concatenate(epoch))
+                epoch = []
+            yield batch
+        if epoch:
+            self._require_each_once(np.concatenate(epoch))
+
+    def _require_each_once(self, positions: np.ndarray) -> None:
+        count, different = len(positions), len(np.unique(positions))
+        if not count == different == self.manifest.count:
+            raise errors.BadInput(
+                f"{self.folder}: expected {self.manifest.count:,} images, received {count:,}, {different:,}"
+                " of them different; rerun the records stage"
+            )
+
+    def _readable(self, dataset: Iterable[Any]) -> Iterator[Any]:
         iterator = iter(dataset)
         while True:
             try:

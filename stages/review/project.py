@@ -4,7 +4,6 @@ DVC has a public interface for data only. This file is the only one that uses wh
 """
 
 import os
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from dvc.repo import Repo
 from dvc.scm import NoSCM, RevError, resolve_rev
 
 from stages.review import revision
-from stages.running import ellipsis, errors
+from stages.running import documents, ellipsis, errors
 
 Project: TypeAlias = Repo  # what `opened` gives, for the other functions of this file
 PARSED = ("dvc.yaml", "dvc.lock", "params.yaml")
@@ -89,7 +88,9 @@ def committed(repo: Project, commit: str, name: str) -> revision.Revision:
             return revision.File(f"a {'folder' if kind == 'tree' else kind}", 0, bytes)
         if mode == LINK:
             return revision.File("a link", 0, bytes)
-        return revision.File(revision.PLAIN, int(size), lambda: _run(repo.root_dir, "cat-file", "blob", blob))
+        return revision.File(
+            documents.PLAIN_FILE, int(size), lambda: _run(repo.root_dir, "cat-file", "blob", blob)
+        )
 
     return revision.Revision(name, find)
 
@@ -107,15 +108,9 @@ def _in_folder(folder: Path, name: str) -> revision.Revision:
         if os.path.realpath(file) != str(file):
             return revision.File("a link", 0, bytes)
         status = file.lstat()
-        return revision.File(_kind(status.st_mode), status.st_size, file.read_bytes)
+        return revision.File(documents.kind(status.st_mode), status.st_size, file.read_bytes)
 
     return revision.Revision(name, find)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISREG(mode):
-        return revision.PLAIN
-    return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
 
 
 def _require_readable(folder: Path, name: str) -> None:
@@ -137,7 +132,7 @@ def _require_readable(folder: Path, name: str) -> None:
         if not file.resolve().is_relative_to(top):
             raise files.fault(path, "a file, or a link that stays in the repository", "a link that leads out")
         if not file.is_dir() and not file.is_file():
-            raise files.fault(path, revision.PLAIN, _kind(file.stat().st_mode))
+            raise files.fault(path, documents.PLAIN_FILE, documents.kind(file.stat().st_mode))
         if file.name in PARSED or file.suffix == ".dvc":
             files.yaml(path)
 

@@ -5,8 +5,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
-from stages.running import errors
+import pydantic
+
+from stages.running import documents, errors, paramfile
+
+RERUN = "run `dvc checkout`, or rerun the stage that writes it"
+
+S = TypeVar("S", bound=pydantic.BaseModel)
 
 
 def require_replaceable(path: Path) -> None:
@@ -92,24 +99,22 @@ def write_json(path: Path, value: object, sort_keys: bool = True) -> None:
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path, largest: int = documents.LARGEST) -> dict:
     """Read a JSON object that an earlier stage wrote.
 
     Raises:
-        errors.BadInput: the file is missing, or not as a stage writes it.
+        errors.BadInput: the file is missing, larger than `largest` bytes, or not as a stage writes it.
     """
-    if not path.is_file():
-        raise errors.BadInput(f"expected {path} from an earlier stage, found none; run `dvc repro`")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise errors.BadInput(
-            f"{path}: expected JSON from an earlier stage, received another or a damaged file: {error};"
-            " run `dvc checkout`, or rerun the stage that writes it"
-        ) from error
-    if not isinstance(value, dict):
-        raise errors.BadInput(
-            f"{path}: expected a JSON object from an earlier stage, received {type(value).__name__}; run"
-            " `dvc checkout`, or rerun the stage that writes it"
-        )
-    return value
+        return documents.parse_json(documents.read(path, largest))
+    except documents.Unfit as unfit:
+        raise errors.BadInput(f"{path}: {unfit}; {RERUN}") from unfit
+
+
+def read(schema: type[S], path: Path, largest: int = documents.LARGEST) -> S:
+    """Read JSON that an earlier stage wrote, and check it against its schema; raises what `read_json` does."""
+    values = read_json(path, largest)
+    try:
+        return paramfile.check(schema, values, str(path))
+    except errors.BadInput as error:
+        raise errors.BadInput(f"{error}; {RERUN}") from error

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import pydantic
-from ruamel.yaml import YAML, YAMLError  # the parser DVC uses: in YAML 1.2 `1e-3` is a number
 
-from stages.running import errors
+from stages.running import documents, ellipsis, errors
+
+LARGEST = 64 << 10  # bytes of a params file, for which the parser needs a second
+SHOWN = 200  # characters of a value or of the names that were found, in an error
+MOST_PROBLEMS = 20  # in an error
 
 
 class Section(pydantic.BaseModel):
@@ -19,7 +22,7 @@ Count = Annotated[int, pydantic.Field(ge=0)]
 Size = Annotated[int, pydantic.Field(ge=1)]
 Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]  # the range that NumPy, TensorFlow and Keras all take
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=pydantic.BaseModel)
 
 SECTIONS = sorted(stage.stem for stage in Path(__file__).parents[1].glob("[a-z]*.py"))
 
@@ -33,13 +36,11 @@ def read(schema: type[S], section: str, path: Path = Path("params.yaml")) -> S:
             with keys.
     """
     try:
-        document = YAML(typ="safe").load(path)
-    except FileNotFoundError as error:
-        raise errors.BadInput(f"expected a params file at {path}, found none") from error
-    except YAMLError as error:
-        raise errors.BadInput(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(document, dict) or section not in document:
-        found = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
+        document = documents.parse_yaml(documents.read(path, LARGEST))
+    except documents.Unfit as unfit:
+        raise errors.BadInput(f"{path}: {unfit}; configs/ has complete params files") from unfit
+    if section not in document:
+        found = ellipsis.cut(", ".join(map(str, document)), SHOWN)
         raise errors.BadInput(f"{path} has no section {section!r}; found: {found}")
     for name in document:
         if name not in SECTIONS:
@@ -56,11 +57,13 @@ def check(schema: type[S], values: object, where: str) -> S:
     try:
         return schema.model_validate(values)
     except pydantic.ValidationError as error:
-        problems = [_problem(dict(each), schema, where) for each in error.errors()]
-        raise errors.BadInput("\n".join(problems)) from None
+        found = error.errors(include_url=False)
+        problems = [_problem(dict(each), schema, where) for each in found[:MOST_PROBLEMS]]
+        more = [f"and {len(found) - len(problems):,} more"] if len(found) > len(problems) else []
+        raise errors.BadInput("\n".join([*problems, *more])) from None
 
 
-def _problem(error: dict, schema: type[Section], where: str) -> str:
+def _problem(error: dict, schema: type[pydantic.BaseModel], where: str) -> str:
     location = error["loc"]
     key = ".".join([where, *map(str, location)])
     if error["type"] == "missing":
@@ -71,13 +74,14 @@ def _problem(error: dict, schema: type[Section], where: str) -> str:
         return f"{section}: {errors.unknown('key', location[-1], known)}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}"
-    return f"{key}: {error['msg'].replace('Input should be', 'expected')}, received {error['input']!r}"
+    received = ellipsis.cut(repr(error["input"]), SHOWN)
+    return f"{key}: {error['msg'].replace('Input should be', 'expected')}, received {received}"
 
 
-def _section_at(schema: type[Section], location: tuple) -> type[Section]:
+def _section_at(schema: type[pydantic.BaseModel], location: tuple) -> type[pydantic.BaseModel]:
     """Return the nested schema that a pydantic error location points into."""
     for key in location:
         annotation = schema.model_fields[key].annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
+        if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
             schema = annotation
     return schema

@@ -127,7 +127,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
     Raises:
         errors.BadInput: the index is damaged, or the place of the pictures is not there.
     """
-    source = paramfile.check(Source, outputs.read_json(folder / SOURCE), str(folder / SOURCE))
+    source = outputs.read(Source, folder / SOURCE)
     facts = _facts(folder / TABLE)
     _require_known(folder / TABLE, facts, {"label": set(source.classes), "split": {"", *SPLITS}})
     place = Path(source.place).expanduser()

@@ -27,8 +27,7 @@ def read(folder: Path) -> Manifest:
     Raises:
         errors.BadInput: the manifest is missing, or a file is not the one that was downloaded.
     """
-    path = folder / FILE
-    manifest = paramfile.check(Manifest, outputs.read_json(path), str(path))
+    manifest = outputs.read(Manifest, folder / FILE)
     for name, checksum in manifest.files.items():
         if not checksums.fits(folder / name, checksum):
             raise errors.BadInput(
