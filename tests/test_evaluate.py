@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
+from stages.classifier import provenance
 from stages.explaining import predictions
 from stages.inputs import tfrecord
 from stages.running import errors, outputs, paramfile
@@ -82,8 +83,13 @@ def saved(folder, model, dense, slope):
     model.save(folder / "model.keras")
     (folder / "summary.txt").write_text("dense\n")
     (folder / "environment.json").write_text("{}\n")
-    outputs.write_json(folder / "training.json", tiny.TRAINING)
+    describe(folder)
     return folder
+
+
+def describe(folder, **changes):
+    """Write training.json, as the train stage does for the model that is there."""
+    provenance.write(folder, provenance.Training.model_validate(tiny.TRAINING | changes))
 
 
 def run(model, records, history, reports, data=None, **changes):
@@ -255,15 +261,15 @@ def test_classes_are_listed_in_the_order_of_their_labels(tmp_path, history):
     for path in arrays.rglob("manifest.json"):
         outputs.write_json(path, outputs.read_json(path) | {"classes": ["zebra", "ant"]})
     records = tiny.build_records(tmp_path, arrays) / "test"
-    out = run(
-        classifier(tmp_path / "model"), records, history, tmp_path / "out", tiny.data_report(["zebra", "ant"])
-    )
+    model = classifier(tmp_path / "model")
+    describe(model, classes=["zebra", "ant"])
+    out = run(model, records, history, tmp_path / "out", tiny.data_report(["zebra", "ant"]))
     assert list(outputs.read_json(out / "per_class.json")) == ["zebra", "ant"]
 
 
 def test_a_model_that_gives_nan_is_bad_input(records, history, tmp_path):
-    model = classifier(tmp_path / "model", slope=np.inf)
-    with pytest.raises(errors.BadInput, match=r"model\.keras: expected probabilities .*nan for 10"):
+    model = classifier(tmp_path / "model", slope=2.5e36)  # an infinite score
+    with pytest.raises(errors.BadInput, match=r"model\.keras: expected probabilities .*nan for 5 of 10"):
         run(model, records, history, tmp_path / "reports")
     assert not (tmp_path / "reports").exists()
 
@@ -275,7 +281,8 @@ def test_a_model_with_a_nan_weight_is_bad_input(records, history, tmp_path):
     weights[0].flat[0] = np.nan
     loaded.set_weights(weights)
     loaded.save(model / "model.keras")
-    with pytest.raises(errors.BadInput, match=r"expected finite weights, received NaN in "):
+    describe(model)
+    with pytest.raises(errors.BadInput, match=r"expected finite weights, found others in .*; train again"):
         run(model, records, history, tmp_path / "reports")
 
 
@@ -319,13 +326,31 @@ def test_a_model_of_another_shape_is_bad_input(records, history, tmp_path, chang
 
 
 def test_a_file_that_is_no_model_is_bad_input_that_names_it(records, history, tmp_path):
-    (tmp_path / "model.keras").write_bytes(b"not a model")
-    with pytest.raises(errors.BadInput, match=f"{tmp_path}/model.keras"):
-        run(tmp_path, records, history, tmp_path / "reports")
+    model = classifier(tmp_path / "model")
+    (model / "model.keras").write_bytes(b"not a model")
+    describe(model)
+    with pytest.raises(errors.BadInput, match=r"model\.keras: expected a Keras model: "):
+        run(model, records, history, tmp_path / "reports")
+
+
+@pytest.mark.parametrize("content", [b"another", None])
+def test_a_model_that_is_not_the_trained_one_is_bad_input(records, history, tmp_path, content):
+    model = classifier(tmp_path / "model")
+    (model / "model.keras").write_bytes(content) if content else (model / "model.keras").unlink()
+    with pytest.raises(errors.BadInput, match=r"model\.keras: expected the model that was trained"):
+        run(model, records, history, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_model_of_other_classes_is_bad_input(records, history, tmp_path):
+    model = classifier(tmp_path / "model")
+    describe(model, classes=["zebra", "ant"])
+    with pytest.raises(errors.BadInput, match=r"training\.json: expected .*; received zebra, ant"):
+        run(model, records, history, tmp_path / "reports")
 
 
 def test_records_that_are_not_there_are_bad_input(history, reports, tmp_path):
-    with pytest.raises(errors.BadInput, match=r"manifest\.json from an earlier stage, found none"):
+    with pytest.raises(errors.BadInput, match=r"manifest\.json: expected a plain file, received nothing"):
         run(reports.parent / "model", tmp_path, history, tmp_path / "reports")
 
 

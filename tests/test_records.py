@@ -202,27 +202,31 @@ def cut(path):
 @pytest.mark.parametrize(
     ("name", "damage", "expected"),
     [
-        ("images", cut, "24 images in"),
-        ("images", written_as(np.zeros((24, 8, 8, 1), np.float32)), "uint8"),
-        ("images", written_as(np.zeros((23, 8, 8, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
-        ("images", written_as(np.zeros((24, 16, 4, 1), np.uint8)), r"the shape \(24, 8, 8, 1\)"),
+        ("images", cut, r"uint8 of the shape \(24, 8, 8, 1\) in 1,664 bytes, received 1,663"),
+        ("images", written_as(np.zeros((24, 8, 8, 1), np.float32)), "uint8 of"),
+        ("images", written_as(np.zeros((23, 8, 8, 1), np.uint8)), r"uint8 of the shape \(24, 8, 8, 1\)"),
+        ("images", written_as(np.zeros((24, 16, 4, 1), np.uint8)), r"uint8 of the shape \(24, 8, 8, 1\)"),
         (
             "images",
             written_as(np.asfortranarray(np.zeros((24, 8, 8, 1), np.uint8))),
-            r"uint8 \[N, H, W, C\] in C",
+            r"uint8 of the shape .* in Fortran's order",
         ),
-        ("images", lambda path: path.write_text("text"), "an array of images"),
-        ("labels", written_as(np.zeros(23, int)), "24 integers"),
-        ("labels", written_as(np.zeros((24, 1), int)), "24 integers"),
-        ("labels", written_as(np.zeros(24)), "24 integers"),
+        ("images", lambda path: path.write_text("text"), "uint8 of the shape"),
+        ("labels", written_as(np.zeros(23, int)), r"int64 of the shape \(24,\)"),
+        ("labels", written_as(np.zeros((24, 1), int)), r"int64 of the shape \(24,\)"),
+        ("labels", written_as(np.zeros(24)), r"int64 of the shape \(24,\)"),
         ("labels", written_as(np.full(24, 2)), "values of 0 to 1"),
         ("labels", written_as(np.full(24, -1)), "values of 0 to 1"),
-        ("labels", lambda path: path.write_bytes(b""), "an array"),
-        ("labels", lambda path: path.unlink(), "an array"),
-        ("positions", written_as(np.arange(25)), "24 integers"),
+        ("labels", lambda path: path.write_bytes(b""), r"int64 of the shape \(24,\)"),
+        ("labels", lambda path: path.unlink(), r"int64 of the shape \(24,\)"),
+        ("positions", written_as(np.arange(25)), r"int64 of the shape \(24,\)"),
         ("positions", written_as(np.zeros(24, int)), "each position once"),
         ("positions", written_as(np.arange(24) - 1), "values of 0 or more"),
-        ("positions", lambda path: np.save(path, np.array([{}] * 24), allow_pickle=True), "an array"),
+        (
+            "positions",
+            lambda path: np.save(path, np.array([{}] * 24), allow_pickle=True),
+            r"int64 of the shape \(24,\)",
+        ),
     ],
 )
 @pytest.mark.parametrize("normalize", ["standardize", "unit"])
@@ -275,7 +279,7 @@ def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path, arrays, 
 
 def test_images_read_at_any_places_are_those_of_the_array(arrays):
     expected = np.load(arrays / "train/images.npy")
-    images = subset_format.Images(arrays / "train/images.npy")
+    images = subset_format.Images(arrays / "train/images.npy", expected.shape)
     places = np.array([5, 0, 23, 5])
     assert len(images) == len(expected)
     np.testing.assert_array_equal(images[places], expected[places])

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from stages.review import results, revision
-from stages.running import errors
+from stages.running import documents, errors
 
 FILES = {
     "reports/metrics.json": '{"accuracy": 0.6667, "images": 3}',

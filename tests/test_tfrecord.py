@@ -155,7 +155,9 @@ def test_a_later_round_reads_the_same_view_again(tmp_path):
 
 
 def test_a_folder_without_a_manifest_is_bad_input(tmp_path):
-    with pytest.raises(errors.BadInput, match=f"expected {tmp_path}/manifest.json from an earlier stage"):
+    with pytest.raises(
+        errors.BadInput, match=f"{tmp_path}/manifest.json: expected a plain file, received nothing"
+    ):
         manifest.read(tmp_path)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from stages.training.history import VALIDATION
 
+from stages.classifier.history import VALIDATION
 from stages.inputs import manifest, tfrecord
 from stages.layers import processor
 from stages.models import airbench, transfer
@@ -342,7 +342,9 @@ def test_a_loss_that_is_not_finite_leaves_no_model(records, tmp_path):
 
 
 def test_records_that_are_not_there_are_bad_input(tmp_path):
-    with pytest.raises(errors.BadInput, match=r"expected .*train/manifest\.json from an earlier stage"):
+    with pytest.raises(
+        errors.BadInput, match=r"train/manifest\.json: expected a plain file, received nothing"
+    ):
         run(tmp_path, tmp_path / "out")
 
 

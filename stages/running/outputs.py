@@ -112,7 +112,7 @@ def read_json(path: Path, largest: int = documents.LARGEST) -> dict:
 
 
 def read(schema: type[S], path: Path, largest: int = documents.LARGEST) -> S:
-    """Read JSON that an earlier stage wrote, and check it against its schema; raises what `read_json` does."""
+    """Read JSON as `read_json` does, and check it against the schema of what the earlier stage wrote."""
     values = read_json(path, largest)
     try:
         return paramfile.check(schema, values, str(path))

@@ -1,0 +1,99 @@
+"""The report on the data, which the subset stage writes and later commands read: data.json."""
+
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from stages.running import outputs, paramfile
+
+SPLITS = ("train", "val", "test")
+
+
+class _Open(paramfile.Section):
+    """Values of which only some are known to readers."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
+class Contradictions(paramfile.Section):
+    """Pictures that are under several classes."""
+
+    pictures: paramfile.Count
+    places: list[list[dict[str, int | str]]]  # class, split and position of each place of a picture
+
+
+class Params(_Open):
+    """The section `subset` of params.yaml."""
+
+    background: str
+    conflicts: str
+    image_size: list[int] | None
+    limit_per_class: int | None
+    resize: str
+    test_fraction: float | None
+    val_fraction: float | None
+
+
+class BySplit(paramfile.Section):
+    """A number for each split."""
+
+    train: float
+    val: float
+    test: float
+
+
+class Shares(_Open):
+    """The shares of the pictures that the splits got."""
+
+    got: BySplit
+
+
+class Pictures(_Open):
+    """A description of own pictures."""
+
+    groups: paramfile.Count
+    shares: Shares
+
+
+class Published(paramfile.Section):
+    """No description: the images are a published dataset's."""
+
+
+class Report(paramfile.Section):
+    """Where images are from, and what each split holds."""
+
+    classes: list[str]  # in the order of their labels
+    contradictions: Contradictions
+    dataset: str
+    images: dict[str, dict[str, paramfile.Count]]  # by split and class
+    params: Params
+    pictures: Pictures | Published
+    repeated: dict[str, dict[str, int | list[Any]]]  # by split; "within" is a number of images
+    unused: dict[str, paramfile.Count]  # images by published split
+
+    @pydantic.field_validator("images")
+    @classmethod
+    def _of_all(cls, images: dict, others: pydantic.ValidationInfo) -> dict:
+        classes = others.data.get("classes", [])
+        for split in SPLITS:
+            if set(images.get(split, {})) != set(classes):
+                raise ValueError(f"expected the images of each class in {split}")
+        return images
+
+    @pydantic.field_validator("repeated")
+    @classmethod
+    def _of_splits(cls, repeated: dict) -> dict:
+        for split in SPLITS:
+            if not isinstance(repeated.get(split, {}).get("within"), int):
+                raise ValueError(f"expected the number of repeats within {split}")
+        return repeated
+
+
+def read(path: Path) -> Report:
+    """Read the report.
+
+    Raises:
+        errors.BadInput: it is missing, or not as the subset stage writes it.
+    """
+    return outputs.read(Report, path)
