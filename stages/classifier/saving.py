@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stages.running import ellipsis, errors, outputs
+from stages.running import documents, ellipsis, errors, outputs
 
 NEWER_OPTIONS = {
     "input_axes": None,
@@ -57,6 +57,7 @@ def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Mode
             weights are not finite.
     """
     try:
+        documents.require_file(path)
         model = keras.models.load_model(path, compile=False)
     except UNREADABLE as error:
         said = ellipsis.cut(" ".join(str(error).split()), SHOWN)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.inputs import manifest, names
-from stages.running import errors, outputs, paramfile
+from stages.running import documents, errors, outputs, paramfile
 
 # The exceptions that NumPy raises for files that are not arrays.
 UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
@@ -138,8 +138,7 @@ def _opened(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> io.F
     """
     expected = f"{np.dtype(dtype)} of the shape {shape}"
     try:
-        if not path.is_file():
-            raise ValueError("no file")
+        documents.require_file(path)
         file = path.open("rb", buffering=0)
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("another version of the format")

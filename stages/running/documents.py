@@ -39,17 +39,26 @@ def read(path: Path, largest: int = LARGEST) -> bytes:
         Unfit: nothing is there, something else than a file, or a larger one.
         OSError: the file cannot be read.
     """
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise Unfit(PLAIN_FILE, "nothing") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise Unfit(PLAIN_FILE, kind(status.st_mode))
+    require_file(path)
     with path.open("rb") as file:
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise Unfit(f"at most {largest:,} bytes", f"{status.st_size:,}")
+        raise Unfit(f"at most {largest:,} bytes", "more")
     return content
+
+
+def require_file(path: Path) -> None:
+    """Check that a plain file is at a path: a pipe or a device may have no end.
+
+    Raises:
+        Unfit: something else is there, or nothing.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unfit(PLAIN_FILE, "nothing") from None
+    if not stat.S_ISREG(mode):
+        raise Unfit(PLAIN_FILE, kind(mode))
 
 
 def kind(mode: int) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.running import errors
 
+PATTERN = "^([0-9a-f]{32}|[0-9a-f]{64})$"  # of either
 ALGORITHMS = {32: "md5", 64: "sha256"}  # by the number of hexadecimal digits
 
 

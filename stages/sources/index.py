@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.decoding import examine, picture
-from stages.running import errors, outputs, paramfile
+from stages.running import documents, errors, outputs, paramfile
 from stages.sources import archives, checksums, examined, extracted, listing, raw
 
 TABLE, SOURCE = "index.csv", "pictures.json"
@@ -151,6 +151,7 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
 def _facts(path: Path) -> dict[str, np.ndarray]:
     """Read the columns of an index, [N] each; those of text are of objects."""
     try:
+        documents.require_file(path)
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             header, *rows = csv.reader(file, strict=True)
         if header != COLUMNS:

@@ -1,6 +1,9 @@
 """The manifest of data/raw: the dataset's name, and the checksums of its files."""
 
 from pathlib import Path
+from typing import Annotated
+
+import pydantic
 
 from stages.running import errors, outputs, paramfile
 from stages.sources import checksums
@@ -12,7 +15,7 @@ class Manifest(paramfile.Section):
     """The dataset that data/raw holds."""
 
     dataset: str  # the name in reports
-    files: dict[str, str]  # MD5 or SHA-256 by name
+    files: dict[str, Annotated[str, pydantic.Field(pattern=checksums.PATTERN)]]  # by name
     plugin: str  # the file of stages/datasets/ that reads it
 
 
