@@ -18,6 +18,8 @@ from stages.running import command, disk, errors, outputs, paramfile, plugins, p
 from stages.sources import raw
 from stages.splits import carve, describe, divide, repeats, shown, sized
 
+MOST_PIXELS = 1 << 24  # of an image, 4,096 x 4,096
+
 
 class Params(paramfile.Section):
     """Parameters: which classes and image size, how split, in which order."""
@@ -55,6 +57,8 @@ class Params(paramfile.Section):
     def _height_and_width(cls, size: list[int] | None) -> list[int] | None:
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"expected [height, width] in pixels or null, received {size}")
+        if size is not None and math.prod(size) > MOST_PIXELS:
+            raise ValueError(f"expected at most {MOST_PIXELS:,} pixels, received {size}")
         return size
 
     @pydantic.field_validator("background")

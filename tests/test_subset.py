@@ -297,6 +297,7 @@ def test_an_unknown_class_is_refused_with_the_near_one(raw_cifar10, tmp_path):
         ({"classes": ["cat", True]}, "received True, which YAML takes for a bool"),
         ({"image_size": [8]}, "expected [height, width] in pixels or null, received [8]"),
         ({"image_size": [0, 8]}, "expected [height, width] in pixels or null, received [0, 8]"),
+        ({"image_size": [20_000, 20_000]}, "expected at most 16,777,216 pixels, received [20000, 20000]"),
         ({"limit_per_class": 0}, "subset.limit_per_class: expected greater than or equal to 1, received 0"),
         ({"val_fraction": 1}, "subset.val_fraction: expected less than 1, received 1"),
         ({"val_fraction": -0.1}, "subset.val_fraction: expected greater than or equal to 0, received -0.1"),

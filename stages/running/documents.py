@@ -92,7 +92,7 @@ def _parsed(expected: str, content: bytes, parse: Callable[[bytes], Any]) -> dic
     except Unfit:
         raise
     except (ValueError, YAMLError) as error:
-        raise Unfit(expected, f"{content[:SHOWN]!r}: {error}") from error
+        raise Unfit(expected, f"{error}; it begins with {content[:SHOWN]!r}") from error
     except RecursionError as error:
         raise Unfit(f"at most {DEEPEST} levels", "more") from error
     if not isinstance(value, dict):

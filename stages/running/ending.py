@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from stages.running import errors, output, signals
+from stages.running import ellipsis, errors, output, signals
 
-LEAST_ADDRESSES = 2 << 30  # bytes; with less, TensorFlow can wait for ever
+LEAST_ADDRESSES = (
+    4 << 30
+)  # bytes; with less, TensorFlow can wait for ever, or evaluate ends by a segmentation fault
+SHOWN = 500  # characters of what the system says
 MEMORY = "expected more memory than the machine or its limits (ulimit -v) leave"
 LIMITS = {
     errno.ENOSPC: "no space left on the disk; nothing half-written was kept",
@@ -64,7 +67,7 @@ def explained(error: BaseException) -> str | None:
     """Return what the machine or a user's input lacks; None for a defect."""
     if isinstance(error, errors.StageError):
         return str(error)
-    said = next(iter(str(error).splitlines()), "")
+    said = ellipsis.cut(next(iter(str(error).splitlines()), ""), SHOWN)
     if isinstance(error, OSError) and error.errno is not None:  # libraries raise it for damaged files, too
         return f"{LIMITS.get(error.errno, PLACE)}: {said}"
     if isinstance(error, (MemoryError, *_of_tensorflow("ResourceExhaustedError"))):

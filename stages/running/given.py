@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from stages.running import errors
+from stages.running import ellipsis, errors
+
+SHOWN = 100  # characters of a path and of the reason, in an error
 
 
 def path(text: str, parameter: str) -> Path:
@@ -13,10 +15,18 @@ def path(text: str, parameter: str) -> Path:
         parameter: The parameter's name, for the error message.
 
     Raises:
-        errors.BadInput: nothing is there, or a device, a pipe or a socket, which might have no end.
+        errors.BadInput: nothing is there, or a device, a pipe or a socket, which might have no end; or no path
+            can be so long; or the user whose home it names is unknown.
     """
-    place = Path(text).expanduser()
-    if not (place.is_file() or place.is_dir()):
+    try:
+        place = Path(text).expanduser()
+        is_there = place.is_file() or place.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, or the home of an unknown user
+        why = ellipsis.cut(str(error), SHOWN)
+        raise errors.BadInput(
+            f"{parameter}: expected a file or folder, received {ellipsis.cut(text, SHOWN)!r}: {why}"
+        ) from error
+    if not is_there:
         found = "something else" if place.exists() else "nothing"
         raise errors.BadInput(
             f"{parameter}: expected a file or folder at {place.absolute()}, found {found}. Experiments of"
