@@ -9,9 +9,7 @@ from types import TracebackType
 
 from stages.running import ellipsis, errors, output, signals
 
-LEAST_ADDRESSES = (
-    4 << 30
-)  # bytes; with less, TensorFlow can wait for ever, or evaluate ends by a segmentation fault
+LEAST_ADDRESSES = 4 << 30  # bytes; with less, TensorFlow can wait for ever or end in a segmentation fault
 SHOWN = 500  # characters of what the system says
 MEMORY = "expected more memory than the machine or its limits (ulimit -v) leave"
 LIMITS = {

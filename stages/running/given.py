@@ -15,8 +15,8 @@ def path(text: str, parameter: str) -> Path:
         parameter: The parameter's name, for the error message.
 
     Raises:
-        errors.BadInput: nothing is there, or a device, a pipe or a socket, which might have no end; or the text
-            is too long for a path, or names the home of an unknown user.
+        errors.BadInput: nothing is there, or a device, a pipe or a socket, which might have no end; or the
+            text is too long for a path, or names the home of an unknown user.
     """
     try:
         place = Path(text).expanduser()
