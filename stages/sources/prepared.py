@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from google.protobuf import json_format, message
 
-from stages.running import errors
+from stages.running import documents, errors
 
 # The exceptions that TFDS, protobuf and array_record raise for files that are absent or damaged.
 DAMAGED = (
@@ -93,8 +93,8 @@ def _class_names(folder: Path) -> set[str]:
     for path in folder.iterdir():
         if not path.is_file() and not path.is_dir():
             raise OSError(f"{path.name} is no plain file")
-    features = json.loads((folder / "features.json").read_text(encoding="utf-8"))
-    info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+    features = documents.parse_json(documents.read(folder / "features.json"))
+    info = documents.parse_json(documents.read(folder / "dataset_info.json"))
     return {*_named(features), *_named(info.get("features"))}
 
 
