@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics as counting
 
 from stages.classifier import history as curves
-from stages.classifier import provenance, saving
+from stages.classifier import provenance, saving, validation
 from stages.explaining import activations, kernels, predictions
 from stages.figures import (
     canvas,
@@ -26,9 +26,10 @@ from stages.figures import (
     filters,
     learning_curves,
     reliability,
+    risk_coverage,
 )
 from stages.inputs import data_report, tfrecord
-from stages.reporting import calibration, confusions, metrics, model_card
+from stages.reporting import calibration, confusions, metrics, model_card, selective
 from stages.running import command, ellipsis, errors, outputs, paramfile
 
 PROBABILITY_DECIMALS = 4
@@ -50,6 +51,7 @@ class Params(paramfile.Section):
     calibration_bins: int = pydantic.Field(ge=1)
     examples: int = pydantic.Field(ge=1, le=100)
     feature_maps: FeatureMaps
+    target_precision: float | None = pydantic.Field(gt=0, lt=1)
     min_accuracy: float = pydantic.Field(ge=0, le=1)
 
 
@@ -75,8 +77,9 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         **known,
         image_shape=split.manifest.image_shape,
         history=learning,
-        **_measured(judged, classifier, classes, params.calibration_bins),
+        **_measured(judged, classifier, classes, params.calibration_bins, known["training"].calibration),
     )
+    facts = _selected(facts, model, params.target_precision)
     _write_numbers(reports, facts, judged)
     _write_words(reports, facts, model, judged.confused)
     shown = params.feature_maps
@@ -88,7 +91,10 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         "learning_curves.png": learning_curves.figure(learning),
         "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes, len(judged.labels)),
         "filters.png": _filters(classifier),
-        "reliability.png": reliability.figure(facts.calibration),
+        "reliability.png": reliability.figure(facts.calibration, facts.uncalibrated),
+        "risk_coverage.png": risk_coverage.figure(
+            facts.confidence, facts.right, params.target_precision, facts.threshold
+        ),
         **_ways_through(classifier, pixels[len(spread) :], judged.take(first), classes, shown.channels),
     }
     for name, figure in pictures.items():
@@ -98,11 +104,20 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
 
 
 def _measured(
-    judged: predictions.Predictions, classifier: keras.Model, classes: list[str], bins: int
+    judged: predictions.Predictions,
+    classifier: keras.Model,
+    classes: list[str],
+    bins: int,
+    calibrated: provenance.Calibration | None,
 ) -> dict[str, Any]:
     """Compute the facts that the test split gives."""
     actual, predicted, probabilities = judged.labels, judged.predicted, judged.probabilities
     numbers = metrics.evaluate(actual, probabilities, classes, bins)
+    before = None
+    if calibrated is not None:
+        undone = calibration.undone(probabilities, calibrated.temperature)
+        before = calibration.bins(actual, undone, bins)
+        numbers["uncalibrated"] = metrics.calibration_of(actual, undone, bins)
     return {
         "metrics": numbers | {"parameters": classifier.count_params()},
         "per_class": metrics.per_class(actual, predicted, classes),
@@ -110,7 +125,19 @@ def _measured(
         "confidence": judged.confidence.astype(np.float64),
         "right": actual == predicted,
         "calibration": calibration.bins(actual, probabilities, bins),
+        "uncalibrated": before,
     }
+
+
+def _selected(facts: model_card.Facts, model: Path, target: float | None) -> model_card.Facts:
+    """Add the confidence above which a precision holds on the validation images, and the answers above it."""
+    if target is None:
+        return facts
+    known = validation.read(model)
+    threshold = selective.threshold(known.confidence, known.right, target)
+    on_test = selective.answered(facts.confidence, facts.right, threshold)
+    numbers = facts.metrics | {"selective": metrics.selective(target, threshold, on_test)}
+    return facts._replace(metrics=numbers, threshold=threshold)
 
 
 def _write_numbers(reports: Path, facts: model_card.Facts, judged: predictions.Predictions) -> None:

@@ -20,7 +20,9 @@ from stages.classifier import (
     saving,
     stock_layers,
     summary,
+    temperature,
     test_time_augmentation,
+    validation,
 )
 from stages.classifier import history as curves
 from stages.inputs import manifest as manifests
@@ -55,6 +57,7 @@ class Params(paramfile.Section):
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
     test_time_augmentation: test_time_augmentation.Looks
+    calibrate: temperature.Method
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
@@ -146,39 +149,66 @@ def train(
     else:
         counts = params.batch_size, head_epochs, params.epochs
         epochs = features.training(parts, train_split, *counts, params.seed)
-    validation = None
+    tests = None
     if val_images:
         batch_size = val_split.batch_size(VALIDATION_BATCH)
-        validation = features.validation(parts, val_split, batch_size, head_epochs, params.epochs)
+        tests = features.validation(parts, val_split, batch_size, head_epochs, params.epochs)
     environment = hardware.environment(machine, params.deterministic)
     records = provenance.Records(
         augment=manifest.augment, normalization=manifest.normalization, views=manifest.views
     )
     settings = provenance.Settings.model_validate(params.model_dump())
-    training = provenance.Training(
-        classes=manifest.classes,
-        form=manifest.form,
-        params=settings,
-        records=records,
-        train_images=manifest.count,
-        val_images=val_images,
-    )
     splits = train_split.manifest.checksum, val_split.manifest.checksum
     name = checkpoints.key(params.model_dump(), *splits, checkpoints.of_weights(weights), environment)
     with checkpoints.Checkpoints(name, trainers) as kept:
         state = kept.restore()
         prepared = time.perf_counter()
-        rows = loop.fit(trainers, epochs, manifest.count, validation, params.patience, state, kept.save)
+        rows = loop.fit(trainers, epochs, manifest.count, tests, params.patience, state, kept.save)
         trained = time.perf_counter()
-        _save(model, classifier.probabilities, environment, training)
+        seen = _seen(classifier.tested, val_split) if val_images else None
+        training = provenance.Training(
+            classes=manifest.classes,
+            form=manifest.form,
+            params=settings,
+            records=records,
+            calibration=_calibrate(params.calibrate, classifier.temperature, seen),
+            train_images=manifest.count,
+            val_images=val_images,
+        )
+        _save(model, classifier.probabilities, environment, training, seen)
         curves.write(history, rows)
     if timing is not None:
         seconds = {"epochs": [row["seconds"] for row in rows], "preparation": prepared - began}
         outputs.write_json(timing, {**seconds, "training": trained - prepared})
 
 
+def _seen(tested: keras.Model, split: tfrecord.Split) -> temperature.Seen:
+    """Compute the logits of the validation images with the weights that are kept."""
+    return temperature.logits(tested, split.batches(split.batch_size(VALIDATION_BATCH)))
+
+
+def _calibrate(
+    method: temperature.Method, layer: keras.layers.Rescaling, seen: temperature.Seen | None
+) -> provenance.Calibration | None:
+    """Calibrate the saved model on the validation images; None if that is not wanted or cannot be."""
+    if method == "none":
+        return None
+    if seen is None:
+        print("the probabilities are not calibrated: there are no validation images")
+        return None
+    found = temperature.fit(seen)
+    temperature.apply(layer, found)
+    changed = f"from {found.log_loss_before:.4f} to {found.log_loss:.4f}"
+    print(f"calibrated: temperature {found.temperature:.3f}, validation log loss {changed}")
+    return found
+
+
 def _save(
-    folder: Path, classifier: keras.Model, environment: dict[str, object], training: provenance.Training
+    folder: Path,
+    classifier: keras.Model,
+    environment: dict[str, object],
+    training: provenance.Training,
+    seen: temperature.Seen | None,
 ) -> None:
     saved = stock_layers.with_stock_layers(classifier)
     with outputs.folder(folder) as partial:
@@ -186,6 +216,7 @@ def _save(
         (partial / "summary.txt").write_text(summary.table(saved), encoding="utf-8")
         outputs.write_json(partial / provenance.ENVIRONMENT, environment)
         provenance.write(partial, training)
+        validation.write(partial, *temperature.judged(seen, training.calibration))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ TRAINING: dict[str, Any] = {
         "normalization": {"mean": [0.0], "method": "standardize", "std": [1.0]},
         "views": 2,
     },
+    "calibration": None,
     "train_images": 24,
     "val_images": 8,
 }

@@ -46,6 +46,7 @@ PARAMS: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 8,
     "test_time_augmentation": 1,
+    "calibrate": "temperature",
     "patience": None,
     "device": "cpu",
     "precision": "float32",

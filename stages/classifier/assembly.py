@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 import keras
 
-from stages.classifier import pixels, test_time_augmentation
+from stages.classifier import pixels, temperature, test_time_augmentation
 from stages.inputs import manifest
 
 
 class Classifier(NamedTuple):
-    """Three models that share their weights, and the layer that normalizes pixels."""
+    """Three models that share their weights, and the layers that normalize pixels and calibrate logits."""
 
     normalize: keras.layers.Normalization  # the first layer of all three
     logits: keras.Model  # uint8 [B, H, W, C] to logits, float32 [B, K]
     tested: keras.Model  # the same with test-time augmentation
+    temperature: keras.layers.Rescaling  # of `probabilities`, before the softmax; see the module
     probabilities: keras.Model  # the saved model: images of any scale, float32 [B, H, W, C], to probabilities
 
 
@@ -39,6 +40,8 @@ def assemble(
     tested = test_time_augmentation.logits(network, images, looks)
     given = keras.Input(image_shape, dtype="float32", name="image")
     judged = test_time_augmentation.logits(network, normalize(pixels.of_any_scale(given)), looks)
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(judged)
+    divided = temperature.layer()
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(divided(judged))
     saved = keras.Model(given, pixels.only_of_pixels(probabilities, given), name="classifier")
-    return Classifier(normalize, keras.Model(raw, network(images)), keras.Model(raw, tested), saved)
+    logits, tested = keras.Model(raw, network(images)), keras.Model(raw, tested)
+    return Classifier(normalize, logits, tested, divided, saved)

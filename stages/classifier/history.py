@@ -1,11 +1,11 @@
 """The learning curves' numbers: a row per epoch, in a CSV file."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
 
-from stages.running import documents, errors, outputs
+from stages.classifier import numbers
+from stages.running import errors, outputs
 
 COLUMNS = ["epoch", "learning_rate", "loss", "accuracy"]  # that are always there and have numbers
 
@@ -31,11 +31,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         errors.BadInput: the file is missing, or not as `write` writes it.
     """
-    try:
-        table = pd.read_csv(io.BytesIO(documents.read(path)), dtype=float)
-    except ValueError as error:  # base of Unfit, and of all that pandas raises for what is no such table
-        said = " ".join(str(error).split())
-        raise errors.BadInput(f"{path}: expected a table of numbers: {said}; {outputs.RERUN}") from error
+    table = numbers.read(path)
     lacking = [name for name in COLUMNS if name not in table or table[name].isna().any()]
     if lacking or table["epoch"].tolist() != list(range(1, len(table) + 1)) or table.empty:
         received = ", ".join(map(str, table.columns[:9]))

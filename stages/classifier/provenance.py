@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
@@ -32,6 +32,15 @@ class Settings(paramfile.Section):
     test_time_augmentation: paramfile.Size  # looks at an image
 
 
+class Calibration(paramfile.Section):
+    """The temperature of a model, and what it changed on the validation images."""
+
+    temperature: Annotated[float, pydantic.Field(gt=0)]
+    log_loss: float  # mean negative log-likelihood in nats
+    log_loss_before: float
+    images: paramfile.Size
+
+
 class Training(paramfile.Section):
     """The classes and the images that a model is for, and the parameters and records of its training."""
 
@@ -39,6 +48,7 @@ class Training(paramfile.Section):
     form: manifest.Form | None  # of the images, if they were pictures; None of arrays as they were published
     params: Settings
     records: Records
+    calibration: Calibration | None  # None if there was none
     train_images: paramfile.Count
     val_images: paramfile.Count
 

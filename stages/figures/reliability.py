@@ -11,14 +11,20 @@ COUNTED_BINS = 20  # with more bins, the numbers of images do not fit above thei
 BLUE, GREY = "#0969da", "#8c959f"
 
 
-def figure(found: calibration.Bins) -> Figure:
+def figure(found: calibration.Bins, uncalibrated: calibration.Bins | None = None) -> Figure:
     """Draw each bin's accuracy, with its 95 % interval, at its mean confidence; below, its number of images.
 
     A perfectly calibrated model lies on the diagonal; below the diagonal, a model is overconfident.
+
+    Args:
+        found: The bins of the model.
+        uncalibrated: The bins that it had before it was calibrated, drawn as hollow points.
     """
     drawn = Figure(figsize=(6.4, 7.2), layout="constrained")
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _draw_accuracy(upper, found)
+    if uncalibrated is not None:
+        _draw_uncalibrated(upper, uncalibrated)
     _draw_images(lower, found)
     drawn.legend(loc="outside lower center", ncols=2)
     return drawn
@@ -49,6 +55,20 @@ def _draw_accuracy(axes: Axes, found: calibration.Bins) -> None:
         f"expected calibration error {calibration.error(found):.4f}, bins: {len(found.images)}"
     )
     axes.grid(alpha=0.3)
+
+
+def _draw_uncalibrated(axes: Axes, found: calibration.Bins) -> None:
+    filled = np.flatnonzero(found.images)
+    images = found.images[filled]
+    label = f"before calibration, error {calibration.error(found):.4f}"
+    axes.plot(
+        found.confidence[filled] / images,
+        found.right[filled] / images,
+        "o",
+        color=GREY,
+        fillstyle="none",
+        label=label,
+    )
 
 
 def _draw_images(axes: Axes, found: calibration.Bins) -> None:

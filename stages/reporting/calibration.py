@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 
 class Bins(NamedTuple):
@@ -53,3 +54,14 @@ def error_by_chance(found: Bins) -> float:
     from its variance, taking its distribution for normal.
     """
     return float(np.sqrt(2 / np.pi * found.variance).sum() / found.images.sum())
+
+
+def undone(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the probabilities that a classifier would give without its temperature, float64 [N, K].
+
+    Args:
+        probabilities: float [N, K].
+        temperature: The temperature that its logits are divided by.
+    """
+    least = np.finfo(np.float32).tiny
+    return special.softmax(np.log(np.maximum(probabilities, least, dtype=np.float64)) * temperature, axis=1)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from stages.reporting import calibration, wilson
+from stages.reporting import selective as answers
 
 DECIMALS = 4  # what a reviewer compares; `dvc metrics diff` lists every change, 1e-8 too
 
@@ -43,6 +44,32 @@ def evaluate(
             "images": len(actual),
         }
     )
+
+
+def calibration_of(actual: np.ndarray, probabilities: np.ndarray, bins: int) -> dict[str, float]:
+    """Return the metrics that calibration changes, rounded; see `evaluate`."""
+    error = calibration.error(calibration.bins(actual, probabilities, bins))
+    return _rounded({"loss": _negative_log_likelihood(actual, probabilities), "calibration_error": error})
+
+
+def selective(target: float, threshold: float | None, found: answers.Answered) -> dict[str, float]:
+    """Describe the answers of at least a confidence, rounded, ready for JSON.
+
+    Args:
+        target: The precision that was wanted.
+        threshold: The confidence that was picked for it on the validation images; None if there is none.
+        found: The test images of at least this confidence.
+
+    Returns:
+        target, answered (a share of the images), and if there are any answers, threshold and precision with
+        its 95 % interval.
+    """
+    numbers = {"target": target, "answered": found.share}
+    if found.images and threshold is not None:
+        low, high = found.interval
+        numbers |= {"threshold": threshold, "precision": found.right / found.images}
+        numbers |= {"precision_low": low, "precision_high": high}
+    return _rounded(numbers)
 
 
 def per_class(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, dict[str, float]]:

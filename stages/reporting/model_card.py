@@ -35,6 +35,8 @@ class Facts(NamedTuple):
     confidence: np.ndarray  # float64 [N], the probability of the predicted class
     right: np.ndarray  # bool [N]
     calibration: calibration.Bins
+    uncalibrated: calibration.Bins | None = None  # as they were before a temperature
+    threshold: float | None = None  # confidence above which `metrics["selective"]["target"]` holds
 
     @property
     def classes(self) -> list[str]:
@@ -69,6 +71,8 @@ def text(facts: Facts) -> str:
         confusions=_confusions(facts, pairs[:MOST_PAIRS]),
         certainty=_certainty(facts),
         trusted=_trusted(facts),
+        threshold=facts.threshold,
+        selected=_selected(facts.metrics),
     )
 
 
@@ -204,6 +208,14 @@ def _trusted(facts: Facts) -> list[list[str]]:
         right = _share(facts.right[kept].sum(), images)
         rows.append([markdown.percent(threshold, decimals=0), f"{images:,} ({of_all})", right])
     return rows
+
+
+def _selected(numbers: Mapping[str, Any]) -> str:
+    """The precision of the answers that are sure enough, with its interval; nothing if there are none."""
+    found = numbers.get("selective", {})
+    if "precision" not in found:
+        return ""
+    return markdown.percent_with_interval(found["precision"], found["precision_low"], found["precision_high"])
 
 
 def _accuracy(numbers: Mapping[str, Any]) -> str:
