@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
-from stages.classifier import provenance
+from stages.classifier import provenance, validation
 from stages.explaining import predictions
 from stages.inputs import tfrecord
 from stages.running import errors, outputs, paramfile
@@ -18,6 +18,7 @@ PARAMS = {
     "calibration_bins": 10,
     "examples": 6,
     "feature_maps": {"classes": 2, "images": 2, "channels": 4},
+    "target_precision": None,
     "min_accuracy": 0.0,
 }
 COUNT = 10
@@ -32,6 +33,7 @@ REPORTS = {
     "confusions.md",
     "model_card.md",
     "reliability.png",
+    "risk_coverage.png",
     "convolution.png",
     "feature_maps.png",
     "filters.png",
@@ -298,6 +300,25 @@ def test_empty_columns_of_validation_are_as_good_as_none(records, history, repor
     path.write_text("epoch,learning_rate,loss,accuracy,val_loss,val_accuracy\n1,0.1,0.7,0.5,,\n")
     found = run(reports.parent / "model", records, path, tmp_path / "reports")
     assert tiny.digests(found) == tiny.digests(reports)
+
+
+def test_a_calibrated_model_is_shown_before_and_after(records, history, tmp_path):
+    model = classifier(tmp_path / "model", slope=0.01)
+    calibration = {"temperature": 0.2, "log_loss": 0.1, "log_loss_before": 0.5, "images": 8}
+    describe(model, calibration=calibration)
+    found = outputs.read_json(run(model, records, history, tmp_path / "reports") / "metrics.json")
+    assert found["loss"] < found["uncalibrated"]["loss"]
+    assert "from 0.5000 to 0.1000" in (tmp_path / "reports/model_card.md").read_text()
+
+
+@pytest.mark.parametrize(("sure", "answered"), [(True, 1.0), (False, 0.0)])
+def test_the_answers_above_a_confidence_are_counted(records, history, tmp_path, sure, answered):
+    model = classifier(tmp_path / "model")
+    labels = np.arange(100) % 2
+    chances = np.eye(2)[labels] * (0.2 if sure else 0.9) + 0.05
+    validation.write(model, labels if sure else 1 - labels, chances)
+    found = run(model, records, history, tmp_path / "reports", target_precision=0.95) / "metrics.json"
+    assert outputs.read_json(found)["selective"]["answered"] == answered
 
 
 def test_too_low_an_accuracy_is_refused_after_the_reports(records, history, reports_of_dark, tmp_path):

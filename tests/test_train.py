@@ -46,6 +46,7 @@ def test_the_stage_writes_model_summary_history_and_environment(trained):
         "model/summary.txt",
         "model/environment.json",
         "model/training.json",
+        "model/validation.csv",
         "history.csv",
     }
     assert "of them trainable" in (trained / "model" / "summary.txt").read_text()
@@ -180,6 +181,7 @@ def test_another_seed_gives_other_weights(records, trained, tmp_path):
     assert {name for name in before if before[name] != again[name]} == {
         "model/model.keras",
         "model/training.json",
+        "model/validation.csv",
         "history.csv",
     }
 

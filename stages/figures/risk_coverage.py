@@ -33,7 +33,7 @@ def figure(
             low, high = found.interval
             error = 1 - found.right / found.images
             reach = np.maximum([[error - (1 - high)], [1 - low - error]], 0)
-            label = f"confidence of at least {threshold:g}, 95 % interval"
+            label = f"confidence of at least {threshold:.4g}, 95 % interval"
             axes.errorbar([found.share], [error], reach, fmt="o", color=ORANGE, capsize=3, label=label)
     axes.set(xlim=(0, 1.02), xlabel="share of the images that is answered", ylabel="share of wrong answers")
     axes.set_ylim(bottom=min(0, -0.02 * axes.get_ylim()[1]))

@@ -9,8 +9,6 @@ import numpy as np
 
 from stages.reporting import wilson
 
-DECIMALS = 4  # of a threshold
-
 
 class Answered(NamedTuple):
     """The predictions of at least some confidence."""
@@ -36,16 +34,13 @@ def threshold(confidence: np.ndarray, right: np.ndarray, precision: float) -> fl
         precision: The wanted share of right answers.
 
     Returns:
-        The threshold, rounded up; None if the precision holds at none.
+        The threshold; None if the precision holds at none.
     """
     order = np.argsort(-confidence, kind="stable")
     ranked, found = confidence[order], np.cumsum(right[order])
-    is_last_of_equal = np.append(ranked[1:] != ranked[:-1], [True][: len(ranked)])
+    is_last_of_equal = np.append(ranked[1:] != ranked[:-1], np.ones(min(1, len(ranked)), bool))
     holds = is_last_of_equal & (wilson.lower_bounds(found, np.arange(1, len(ranked) + 1)) >= precision)
-    if not holds.any():
-        return None
-    chosen = ranked[np.flatnonzero(holds)[-1]]
-    return float(np.ceil(chosen * 10**DECIMALS - 1e-6) / 10**DECIMALS)
+    return float(ranked[holds][-1]) if holds.any() else None
 
 
 def answered(confidence: np.ndarray, right: np.ndarray, threshold: float | None) -> Answered:
