@@ -4,7 +4,6 @@ DVC has a public interface for data only. This file is the only one that uses wh
 """
 
 import os
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -96,26 +95,7 @@ def committed(repo: Project, commit: str, name: str) -> revision.Revision:
 
 def present(repo: Project, name: str) -> revision.Revision:
     """Return the working tree's files; `name` is the tree in words."""
-    return _in_folder(Path(repo.root_dir).resolve(), name)
-
-
-def _in_folder(folder: Path, name: str) -> revision.Revision:
-    def find(path: str) -> revision.File | None:
-        file = folder / path
-        if not os.path.lexists(file):
-            return None
-        if os.path.realpath(file) != str(file):
-            return revision.File("a link", 0, bytes)
-        status = file.lstat()
-        return revision.File(_kind(status.st_mode), status.st_size, file.read_bytes)
-
-    return revision.Revision(name, find)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISREG(mode):
-        return revision.PLAIN
-    return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+    return revision.in_folder(Path(repo.root_dir), name)
 
 
 def _require_readable(folder: Path, name: str) -> None:
@@ -129,7 +109,7 @@ def _require_readable(folder: Path, name: str) -> None:
     except errors.BadInput:  # not in Git, which `opened` says
         return
     listed = _run(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    files = _in_folder(top, name)
+    files = revision.in_folder(top, name)
     for path in filter(None, os.fsdecode(listed).split("\0")):
         file = top / path
         if not file.exists():
@@ -137,7 +117,7 @@ def _require_readable(folder: Path, name: str) -> None:
         if not file.resolve().is_relative_to(top):
             raise files.fault(path, "a file, or a link that stays in the repository", "a link that leads out")
         if not file.is_dir() and not file.is_file():
-            raise files.fault(path, revision.PLAIN, _kind(file.stat().st_mode))
+            raise files.fault(path, revision.PLAIN, revision.kind(file.stat().st_mode))
         if file.name in PARSED or file.suffix == ".dvc":
             files.yaml(path)
 

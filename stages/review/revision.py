@@ -6,8 +6,11 @@ values of a document are checked before anything walks through them.
 
 import json
 import math
+import os
+import stat
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -102,6 +105,29 @@ class Revision(NamedTuple):
         if not_plain := _not_plain(value):
             raise self.fault(path, *not_plain)
         return value
+
+
+def in_folder(folder: Path, name: str) -> Revision:
+    """Return the files below a folder, which is `name` in words; no link is followed, not even below it."""
+    folder = folder.resolve()
+
+    def find(path: str) -> File | None:
+        file = folder / path
+        if not os.path.lexists(file):
+            return None
+        if os.path.realpath(file) != str(file):
+            return File("a link", 0, bytes)
+        status = file.lstat()
+        return File(kind(status.st_mode), status.st_size, file.read_bytes)
+
+    return Revision(name, find)
+
+
+def kind(mode: int) -> str:
+    """Return what a file of some mode is, in words."""
+    if stat.S_ISREG(mode):
+        return PLAIN
+    return "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
 
 
 def _not_plain(document: Any) -> tuple[str, str] | None:
