@@ -6,7 +6,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from stages.review import pairing, project, results, revision, sections
-from stages.running import errors
 
 PARAMS = "params.yaml"
 
@@ -15,7 +14,7 @@ class Base(NamedTuple):
     """Another revision of the project."""
 
     name: str  # in words
-    results: results.Results
+    results: results.Results | None  # None if it has no metrics
     paired: pd.DataFrame | None  # its predictions if they are for the head's images, else None
     verdict: str  # on the head, in Markdown
 
@@ -30,19 +29,14 @@ def read(folder: Path, name: str, head: results.Results, files: revision.Revisio
         files: The files in the folder.
 
     Raises:
-        errors.BadInput: there is no such revision, or it has no results or damaged ones.
+        errors.BadInput: there is no such revision, or its results are damaged.
     """
     with project.opened(folder) as repo:
         commit = project.resolve(repo, name)
         title = project.title(name, commit)
         committed = project.committed(repo, commit, title)
         found = results.read(committed)
-        if found is None:
-            raise errors.BadInput(
-                f"expected {results.METRICS} in {title} to compare with, found none; name another revision"
-            )
         params = (committed.yaml(PARAMS) or {}, files.yaml(PARAMS) or {})
     why_not = pairing.other_images(*params)
-    return Base(
-        title, found, None if why_not else found.predictions, sections.verdict(found, head, why_not)
-    )
+    paired = None if why_not or found is None else found.predictions
+    return Base(title, found, paired, sections.verdict(found, head, why_not))

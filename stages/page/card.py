@@ -13,13 +13,15 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
+from markupsafe import Markup
 
 ELEMENTS = re.compile(r"(</?(?:details|summary|code)>)")
+FOCUSED = 'tabindex="0" role="group"'  # of what may be wider than the window
 TITLES_BELOW = 2  # levels by which titles are moved down: the page has the first two
 LOWEST_TITLE = 6
 
 
-def as_html(text: str, pictures: Mapping[str, str] | None = None) -> str:
+def as_html(text: str, pictures: Mapping[str, str] | None = None) -> Markup:
     """Return a document as HTML that may stand in a page without styles or scripts of its own.
 
     Args:
@@ -28,7 +30,7 @@ def as_html(text: str, pictures: Mapping[str, str] | None = None) -> str:
             the picture itself as a data URL.
     """
     parser = MarkdownIt("commonmark", {"html": True}, renderer_cls=_Renderer).enable("table")
-    return parser.render(text, {"pictures": pictures or {}})
+    return Markup(parser.render(text, {"pictures": pictures or {}}))
 
 
 class _Renderer(RendererHTML):
@@ -46,8 +48,14 @@ class _Renderer(RendererHTML):
     def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f"</{_title(tokens[idx].tag)}>\n"
 
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        code = html.escape(tokens[idx].content)
+        return (
+            f'<pre class="scroller" tabindex="0" role="group" aria-label="Code"><code>{code}</code></pre>\n'
+        )
+
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return '<div class="scroller" tabindex="0" role="group" aria-label="Table">\n<table>\n'
+        return f'<div class="scroller" {FOCUSED} aria-label="Table">\n<table>\n'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return "</table>\n</div>\n"

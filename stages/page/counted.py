@@ -58,9 +58,7 @@ def pairs(predictions: pd.DataFrame) -> Pairs:
 def matrix(found: Pairs, before: Pairs | None, classes: Sequence[str]) -> list[list[Cell]]:
     """Return the cells of K classes: K rows of actual classes, K columns of predicted ones."""
     sizes = _sums(found, 0)
-    return [
-        [_cell(found, before, (actual, predicted), sizes) for predicted in classes] for actual in classes
-    ]
+    return [[_cell(found, before, (actual, predicted), sizes) for predicted in classes] for actual in classes]
 
 
 def confused(found: Pairs, before: Pairs | None) -> list[Pair]:

@@ -72,9 +72,9 @@ def chart(measure: str, histories: Mapping[str, tuple[str, pd.DataFrame]]) -> Ch
     every = np.concatenate(list(lines.values()))
     x_ticks, y_ticks = (MaxNLocator(6, integer=each == 0) for each in (0, 1))
     x_range = _range(every[:, 0], 0.5)
-    y_low, y_high = (float(tick) for tick in y_ticks.tick_values(*_range(every[:, 1], 0.05))[[0, -1]])
+    y_values = y_ticks.tick_values(*_range(every[:, 1], 0.05))
     x = np.array([LEFT, WIDTH - RIGHT]), np.array(x_range)
-    y = np.array([HEIGHT - BOTTOM, TOP]), np.array([y_low, y_high])
+    y = np.array([HEIGHT - BOTTOM, TOP]), np.array([y_values[0], y_values[-1]])
     return Chart(
         measure,
         [
@@ -82,7 +82,7 @@ def chart(measure: str, histories: Mapping[str, tuple[str, pd.DataFrame]]) -> Ch
             for tick in x_ticks.tick_values(*x_range)
             if x_range[0] <= tick <= x_range[1]
         ],
-        [Tick(_at(tick, y), f"{tick:.6g}") for tick in y_ticks.tick_values(y_low, y_high)],
+        [Tick(_at(tick, y), f"{tick:.6g}") for tick in y_values],
         [_line(name, style, values, x, y) for (name, style), values in lines.items()],
     )
 

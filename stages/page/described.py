@@ -12,6 +12,15 @@ from stages.running import ellipsis, paramfile
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 MOST_NAMED = 10  # of anything in a sentence
 OWN = "folder", "table"  # datasets of own pictures
+NOTES = {
+    "alpha": "transparency",
+    "cmyk": "colours for print",
+    "deep": "more than 8 bits a channel",
+    "extension": "another format than their name says",
+    "frames": "several frames, of which the first counts",
+    "profile": "a colour profile that was applied",
+    "turned": "turned upright as their EXIF data says",
+}
 
 
 class _Loose(paramfile.Section):
@@ -51,10 +60,10 @@ class NearDuplicates(_Loose):
 class Pictures(_Loose):
     """What own pictures are; empty of published images."""
 
-    formats: dict[str, int] = {}
+    formats: dict[str, int] = pydantic.Field(default_factory=dict)
     near_duplicates: NearDuplicates | None = None
-    notes: dict[str, int] = {}
-    odd: dict[str, list[str]] = {}
+    notes: dict[str, int] = pydantic.Field(default_factory=dict)
+    odd: dict[str, list[str]] = pydantic.Field(default_factory=dict)
 
 
 class Data(_Loose):
@@ -116,9 +125,12 @@ def sentences(data: Data) -> Iterator[str]:
 
 
 def _own(pictures: Pictures) -> Iterator[str]:
-    for title, counts in (("Formats", pictures.formats), ("Notes", pictures.notes)):
-        if counts:
-            yield f"{title}: {_some([f'{markdown.name(name)} {count:,}' for name, count in counts.items()])}."
+    formats = [f"{markdown.name(name)} {count:,}" for name, count in pictures.formats.items()]
+    notes = [f"{NOTES.get(name, markdown.name(name))} {count:,}" for name, count in pictures.notes.items()]
+    if formats:
+        yield f"Pictures by format: {_some(formats)}."
+    if notes:
+        yield f"Pictures with what may surprise: {_some(notes)}."
     near = pictures.near_duplicates
     if near and near.pairs:
         named = [" and ".join(map(markdown.name, pair.pictures)) for pair in near.pairs]

@@ -1,4 +1,4 @@
-"""One HTML file that needs no other: its style, its script and its data are in it, and nothing else may run."""
+"""One HTML file that needs no other: style, script and data are in it, and nothing else may run."""
 
 import base64
 import hashlib
@@ -56,5 +56,5 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters["markdown"] = lambda text: Markup(card.as_html(text))
+    environment.filters["markdown"] = card.as_html
     return environment

@@ -5,7 +5,6 @@ const facts = JSON.parse(document.getElementById("facts").textContent);
 const pictures = facts.pictures.map(
   ([name, actual, predicted, confidence, image, before = null, confidenceBefore = null], number) =>
     ({ number, name, actual, predicted, confidence, image, before, confidenceBefore }));
-const STEP = 120; // pictures that a list shows at first, and more with each click
 const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const count = (number) => number.toLocaleString("en");
@@ -22,23 +21,30 @@ function named(label) {
   return element("span", { className: "name", textContent: facts.classes[label] });
 }
 
+// Where a long name of a file may go on in the next line.
+function breakable(text) {
+  return text.split(/(?<=[/_.-])/).flatMap((part) => [part, element("wbr")]);
+}
+
 function image(picture, into) {
   into.alt = "";
   into.hidden = !picture.image;
   if (picture.image) into.src = `data:image/webp;base64,${picture.image}`;
+  into.onload = () => into.classList.toggle("coarse", into.naturalWidth < 64); // its pixels stay sharp
   return into;
 }
 
 function answer(picture) {
   const words = isRight(picture) ? [named(picture.actual), " found"] :
     [named(picture.actual), " taken for ", named(picture.predicted)];
+  if (picture.before !== null && picture.before !== picture.predicted) words.push(", before ", named(picture.before));
   return element("span", { className: "answer" }, words);
 }
 
 function tile(picture, list) {
   const parts = [
     image(picture, element("img", { loading: "lazy" })),
-    element("span", { className: "title name", textContent: title(picture) }),
+    element("span", { className: "title name" }, breakable(title(picture))),
     answer(picture),
     element("span", { className: "confidence", textContent: percent(picture.confidence) }),
   ];
@@ -49,12 +55,13 @@ function tile(picture, list) {
 
 // A list of pictures, of which a part is drawn: thousands at once would make the browser slow.
 class List {
-  constructor(id) {
+  constructor(id, step) {
+    this.step = step; // pictures at first, and with each click on `more`
     this.place = find(id);
     this.more = find(`${id}-more`);
     this.more.addEventListener("click", () => {
       const first = this.drawn;
-      this.draw(this.drawn + STEP);
+      this.draw(this.drawn + this.step);
       this.button(first).focus();
     });
   }
@@ -63,7 +70,7 @@ class List {
     this.pictures = shown;
     this.drawn = 0;
     this.place.replaceChildren();
-    this.draw(STEP);
+    this.draw(this.step);
   }
 
   draw(until) {
@@ -72,7 +79,7 @@ class List {
     this.drawn += added.length;
     const left = this.pictures.length - this.drawn;
     this.more.hidden = left === 0;
-    this.more.textContent = `Show ${count(Math.min(left, STEP))} more of ${count(left)}`;
+    this.more.textContent = `Show ${count(Math.min(left, this.step))} more of ${count(left)}`;
   }
 
   button(place) {
@@ -93,7 +100,7 @@ const viewer = {
 
   draw() {
     const picture = this.list.pictures[this.place];
-    find("picture-name").textContent = title(picture);
+    find("picture-name").replaceChildren(...breakable(title(picture)));
     image(picture, find("picture-image")).alt = `The picture ${title(picture)}`;
     const answers = [["Actual class", named(picture.actual)], ["Taken for", named(picture.predicted)],
       ["Confidence", percent(picture.confidence)]];
@@ -142,7 +149,7 @@ const ORDERS = {
 const gallery = {
   start() {
     this.form = find("filters");
-    this.list = new List("gallery");
+    this.list = new List("gallery", 60);
     for (const id of ["actual", "predicted"]) {
       find(id).append(...facts.classes.map((name, label) => element("option", { value: label, textContent: name })));
     }
@@ -236,7 +243,7 @@ function startComparison() {
   };
   for (const [id, shown] of Object.entries(changed)) {
     find(`${id}-count`).textContent = count(shown.length);
-    new List(id).show(shown);
+    new List(id, 24).show(shown);
   }
 }
 

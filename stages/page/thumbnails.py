@@ -1,7 +1,5 @@
 """Small copies of test images as text for a page, as good as its room allows."""
 
-import base64
-import io
 from functools import partial
 from typing import NamedTuple
 
@@ -9,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from stages.inputs import arrays
+from stages.page import embedded
 from stages.running import ahead, progress
 
 SAMPLE = 100  # images by which a level is judged before all are encoded
@@ -69,9 +68,7 @@ def _encoded(images: arrays.Images, level: Level, place: np.int64) -> str:
     (pixels,) = images[np.array([place])]
     image = _image(pixels)
     image.thumbnail((level.side, level.side))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=level.quality)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return embedded.text(image, level.quality)
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

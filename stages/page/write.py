@@ -5,19 +5,26 @@ and broke. Without the data, of a fresh clone, it shows everything but the pictu
 """
 
 import argparse
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
-from stages.decoding import picture
 from stages.inputs import arrays
-from stages.page import against, card, chosen, counted, curves, described, document, measured, thumbnails
+from stages.page import (
+    against,
+    card,
+    chosen,
+    counted,
+    curves,
+    described,
+    document,
+    embedded,
+    listed,
+    measured,
+    thumbnails,
+)
 from stages.review import results, revision
 from stages.running import ending, errors, outputs
 
@@ -25,16 +32,8 @@ TEST_IMAGES = Path("data/subset/test")  # arrays, which need no TensorFlow and c
 CARD, DATA_PICTURE, CALIBRATION = "reports/model_card.md", "reports/data.png", "reports/reliability.png"
 LARGEST_CARD = 1 << 20  # bytes
 LARGEST_PAGE = 5_000_000  # bytes, while thumbnails can be made smaller
-WIDEST, MOST_PIXELS = 1200, 50_000_000  # pixels of a figure, shown and decoded
-FIGURE_QUALITY = 75  # of WebP
+MARGIN = 1000  # bytes by which words differ with pictures and without
 PLACES = {"data.png": "#data", "confusion_matrix.png": "#confusions", "learning_curves.png": "#learning"}
-
-
-class Shown(NamedTuple):
-    """The pictures of a page."""
-
-    rows: pd.DataFrame  # as `chosen.rows` gives them
-    thumbnails: thumbnails.Thumbnails | None  # None without the data
 
 
 def main() -> None:
@@ -66,26 +65,39 @@ def write(folder: Path, base: str | None, output: Path) -> None:
         needed = ", ".join((results.METRICS, results.PREDICTIONS, results.HISTORY))
         raise errors.BadInput(f"expected {needed} in {folder}, found not all of them; run `dvc repro`")
     other = None if base is None else against.read(folder, base, head, files)
-    facts, names = _facts(files, head, other), _names(head, other)
+    facts = _facts(files, head, other)
     rows = chosen.rows(head.predictions, other.paired if other else None, len(head.classes))
-    size = len(document.text({**facts, "level": None}, _data(Shown(rows, None), names, other)).encode())
-    shown = Shown(rows, _thumbnails(folder, rows, LARGEST_PAGE - size - len(rows)))
-    level = shown.thumbnails.level if shown.thumbnails else None
-    page = document.text({**facts, "level": level}, _data(shown, names, other))
+    found = _thumbnails(folder, rows, LARGEST_PAGE - len(_page(facts, None, rows, other)) - MARGIN)
+    page = _page(facts, found, rows, other)
     with outputs.file(output) as partial:
-        partial.write_bytes(page.encode("utf-8", "replace"))
-    _tell(output, shown)
+        partial.write_bytes(page)
+    if found is None:
+        print(f"without pictures: {TEST_IMAGES} is not here; run `dvc repro`, or `dvc pull subset`")
+    elif len(page) > LARGEST_PAGE:
+        print(f"more than {LARGEST_PAGE:,} bytes, for {len(rows):,} pictures that are as small as they get")
+    print(f"{output} ({len(page):,} bytes): open it in a browser")
+
+
+def _page(
+    facts: Mapping[str, Any],
+    found: thumbnails.Thumbnails | None,
+    rows: pd.DataFrame,
+    other: against.Base | None,
+) -> bytes:
+    level, encoded = (found.level, found.encoded) if found else (None, None)
+    pictures = listed.values(rows, encoded, facts["classes"], other)
+    return document.text({**facts, "level": level}, pictures).encode("utf-8", "replace")
 
 
 def _facts(files: revision.Revision, head: results.Results, other: against.Base | None) -> dict[str, Any]:
     """What page.html.j2 shows."""
-    data, before = described.read(files), None
-    found = counted.pairs(head.predictions)
-    if other and other.results.predictions is not None:
-        before = counted.pairs(other.results.predictions)
+    data, found, before = described.read(files), counted.pairs(head.predictions), None
+    earlier = other.results if other else None
     histories = {"head": ("", head.history)}
-    if other and other.results.history is not None:
-        histories["base"] = (" before", other.results.history)
+    if earlier and earlier.predictions is not None:
+        before = counted.pairs(earlier.predictions)
+    if earlier and earlier.history is not None:
+        histories["base"] = (" before", earlier.history)
     charts = [curves.chart(measure, histories) for measure in ("accuracy", "loss")]
     count, confused = len(head.classes), counted.confused(found, before)
     is_small = count <= counted.MOST_CLASSES
@@ -93,17 +105,16 @@ def _facts(files: revision.Revision, head: results.Results, other: against.Base 
         "accuracy": measured.percent(counted.share(head.right, head.images)),
         "base": other,
         "by_class": counted.by_class(found, before, head.classes)[: counted.MOST_ROWS],
-        "calibration": head.metrics.get("calibration_error"),
         "card": card.as_html(_card(files), PLACES | _calibration(files)),
         "charts": [chart for chart in charts if chart],
         "classes": head.classes,
         "confused": [] if is_small else confused[: counted.MOST_PAIRS],
         "curves": curves,
         "data_report": data,
-        "data_picture": _figure(files, DATA_PICTURE),
+        "data_picture": embedded.url(files, DATA_PICTURE),
         "epochs": curves.table(head.history),
         "matrix": counted.matrix(found, before, head.classes) if is_small else None,
-        "metrics": measured.rows(head.metrics, other.results.metrics if other else None),
+        "metrics": measured.rows(head.metrics, earlier.metrics if earlier else None),
         "number_of_pairs": len(confused),
         "percent": measured.percent,
         "right_of_class": chosen.right_of_class(count),
@@ -122,28 +133,8 @@ def _card(files: revision.Revision) -> str:
 
 
 def _calibration(files: revision.Revision) -> dict[str, str]:
-    found = _figure(files, CALIBRATION)
+    found = embedded.url(files, CALIBRATION)
     return {Path(CALIBRATION).name: found} if found else {}
-
-
-def _figure(files: revision.Revision, path: str) -> str | None:
-    """A picture of the reports as a data URL, smaller than its file; None if there is none."""
-    found = files.content(path)
-    if found is None:
-        return None
-    try:
-        pixels = picture.decode(found, picture.Colours(3), MOST_PIXELS)
-    except picture.Fault as error:
-        raise files.fault(path, "a picture", f"{error}; run `dvc repro`") from error
-    image, buffer = Image.fromarray(pixels), io.BytesIO()
-    image.thumbnail((WIDEST, image.height))
-    image.save(buffer, "WEBP", quality=FIGURE_QUALITY)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _names(head: results.Results, other: against.Base | None) -> list[str]:
-    """Every class that the script may name: the head's, then those that only the base knows."""
-    return list(dict.fromkeys([*head.classes, *(other.results.classes if other else [])]))
 
 
 def _thumbnails(folder: Path, rows: pd.DataFrame, room: int) -> thumbnails.Thumbnails | None:
@@ -152,36 +143,6 @@ def _thumbnails(folder: Path, rows: pd.DataFrame, room: int) -> thumbnails.Thumb
         return None
     split = arrays.Split(place)
     return thumbnails.fitting(split.images, chosen.places(split, rows), room)
-
-
-def _data(shown: Shown, names: list[str], other: against.Base | None) -> Mapping[str, Any]:
-    """What page.js shows; it says what the values of a picture are."""
-    label = {name: number for number, name in enumerate(names)}
-    rows = shown.rows
-    encoded = shown.thumbnails.encoded if shown.thumbnails else [""] * len(rows)
-    named = rows[results.PATH] if results.PATH in rows else rows["index"]
-    columns: list[Any] = [named, rows["actual"].map(label), rows["predicted"].map(label), rows["probability"]]
-    columns.append(encoded)
-    if other and other.paired is not None:
-        columns += [rows["predicted_base"].map(label), rows["probability_base"]]
-    pictures = [[_plain(value) for value in row] for row in zip(*columns, strict=True)]
-    return {"base": other.name if other else None, "classes": names, "pictures": pictures}
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON: a whole number is no float, and what is missing is null."""
-    if isinstance(value, float):
-        return None if np.isnan(value) else int(value) if value.is_integer() else value
-    return value
-
-
-def _tell(output: Path, shown: Shown) -> None:
-    size = output.stat().st_size
-    if shown.thumbnails is None:
-        print(f"without pictures: {TEST_IMAGES} is not here; run `dvc repro`, or `dvc pull subset`")
-    elif size > LARGEST_PAGE:
-        print(f"larger than {LARGEST_PAGE:,} bytes: it has {len(shown.rows):,} pictures, as small as they get")
-    print(f"{output} ({size:,} bytes): open it in a browser")
 
 
 if __name__ == "__main__":
