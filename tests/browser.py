@@ -12,6 +12,10 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 AXE = Path(__file__).parents[1] / ".axe-core/package/axe.min.js"  # which .ci/browser fetches
 
 
+class Faulty(Exception):
+    """A page's script failed, or the browser refused something in it."""
+
+
 def missing() -> str | None:
     """What a browser test lacks here, in words; None if there is all."""
     if not find_spec("playwright"):
@@ -44,4 +48,5 @@ def opened(chromium: Any, path: Path, width: int = 1440, scheme: str = "light", 
     page.goto(path.resolve().as_uri())
     yield page
     context.close()
-    assert faults == []
+    if faults:
+        raise Faulty("; ".join(faults))
