@@ -4,7 +4,7 @@ Two charts of a few lines need no plotting library in the page. Matplotlib choos
 its colours inline, which a page that forbids styles from outside cannot show, in light or in dark.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 14, 46  # margins
 MOST_POINTS = 60  # of a line, with a mark at each
+MOST_DECIMALS = 5  # of a tick
 MOST_ROWS = 200  # epochs in the table
 STYLES = {"head": "", "base": " before"}  # CSS classes of the two revisions
 
@@ -82,7 +83,7 @@ def chart(measure: str, histories: Mapping[str, tuple[str, pd.DataFrame]]) -> Ch
             for tick in x_ticks.tick_values(*x_range)
             if x_range[0] <= tick <= x_range[1]
         ],
-        [Tick(_at(tick, y), f"{tick:.6g}") for tick in y_values],
+        [Tick(_at(tick, y), text) for tick, text in zip(y_values, _texts(y_values), strict=True)],
         [_line(name, style, values, x, y) for (name, style), values in lines.items()],
     )
 
@@ -98,6 +99,12 @@ def table(history: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 def _range(values: np.ndarray, least: float) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low - least, high + least)
+
+
+def _texts(ticks: Sequence[float]) -> list[str]:
+    """Write ticks with equally many decimals."""
+    decimals = max(len(f"{tick:.6g}".partition(".")[2]) for tick in ticks)
+    return [f"{tick:.{decimals}f}" if decimals < MOST_DECIMALS else f"{tick:.3g}" for tick in ticks]
 
 
 def _at(value: float, axis: tuple[np.ndarray, np.ndarray]) -> float:

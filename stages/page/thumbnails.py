@@ -37,7 +37,8 @@ class Thumbnails(NamedTuple):
     """Thumbnails of n images: their WebP files in base64, and how good they are."""
 
     encoded: list[str]
-    level: Level
+    side: int  # pixels of the longer side
+    quality: int  # of WebP, in 0..100
 
 
 def fitting(images: arrays.Images, places: np.ndarray, room: int) -> Thumbnails:
@@ -55,8 +56,12 @@ def fitting(images: arrays.Images, places: np.ndarray, room: int) -> Thumbnails:
             continue
         found = _all(images, places, level)
         if sum(map(len, found)) <= room:
-            return Thumbnails(found, level)
-    return Thumbnails(_all(images, places, LEVELS[-1]), LEVELS[-1])
+            return _with_level(found, level, images)
+    return _with_level(_all(images, places, LEVELS[-1]), LEVELS[-1], images)
+
+
+def _with_level(encoded: list[str], level: Level, images: arrays.Images) -> Thumbnails:
+    return Thumbnails(encoded, min(level.side, max(images.shape[1:3])), level.quality)
 
 
 def _all(images: arrays.Images, places: np.ndarray, level: Level) -> list[str]:

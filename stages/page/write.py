@@ -84,9 +84,8 @@ def _page(
     rows: pd.DataFrame,
     other: against.Base | None,
 ) -> bytes:
-    level, encoded = (found.level, found.encoded) if found else (None, None)
-    pictures = listed.values(rows, encoded, facts["classes"], other)
-    return document.text({**facts, "level": level}, pictures).encode("utf-8", "replace")
+    pictures = listed.values(rows, found.encoded if found else None, facts["classes"], other)
+    return document.text({**facts, "thumbnails": found}, pictures).encode("utf-8", "replace")
 
 
 def _facts(files: revision.Revision, head: results.Results, other: against.Base | None) -> dict[str, Any]:
