@@ -408,7 +408,8 @@ def test_curves_go_through_the_numbers():
     x, y = [point.x for point in line.points], [point.y for point in line.points]
     assert x == [curves.LEFT, (curves.LEFT + curves.WIDTH - curves.RIGHT) / 2, curves.WIDTH - curves.RIGHT]
     ticks = {tick.text: tick.place for tick in shown.y_ticks}
-    assert y == [ticks["0"], ticks["2"], (ticks["0"] + ticks["2"]) / 2]
+    assert list(ticks) == ["0.0", "0.4", "0.8", "1.2", "1.6", "2.0"]
+    assert y == [ticks["0.0"], ticks["2.0"], (ticks["0.0"] + ticks["2.0"]) / 2]
     assert line.points[1].text == "epoch 2, training: 2"
 
 
