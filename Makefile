@@ -104,4 +104,4 @@ lock: .venv/requirements.txt
 	$(UV_COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .axe-core .hypothesis .mypy_cache .pytest_cache .ruff_cache

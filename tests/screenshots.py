@@ -4,7 +4,9 @@ It writes page.png (1440 pixels wide, light), page-dark.png (the same, dark), pa
 page-phone.png (390 pixels wide, dark).
 """
 
+import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests import browser
@@ -18,9 +20,9 @@ SIZES = {
 TALLEST = 2400  # pixels
 
 
-def main(path: Path, folder: Path, *names: str) -> None:
+def photograph(path: Path, folder: Path, names: Iterable[str]) -> None:
     with browser.started() as chromium:
-        for name in names or SIZES:
+        for name in names:
             width, scheme = SIZES[name]
             with browser.opened(chromium, path, width, scheme) as page:
                 height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
@@ -28,7 +30,18 @@ def main(path: Path, folder: Path, *names: str) -> None:
                 page.screenshot(path=folder / name, full_page=True, clip=clip)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=__doc__)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SIZES)}")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - SIZES.keys():
+        parser.error(f"expected names of {', '.join(SIZES)}, received {', '.join(sorted(unknown))}")
     if reason := browser.missing():
         sys.exit(f"screenshots: error: {reason}")
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    photograph(arguments.page, arguments.folder, arguments.names or SIZES)
+
+
+if __name__ == "__main__":
+    main()

@@ -122,10 +122,12 @@ def test_large_images_are_made_small(tmp_path):
     assert "shown with at most 128 pixels on their longer side, as WebP of the quality 80" in shown.text
 
 
-def test_pictures_that_fit_at_no_level_are_there_nevertheless(project, monkeypatch, capsys):
+def test_pictures_that_fit_at_no_level_are_there_as_small_as_they_get(tmp_path, monkeypatch, capsys):
+    pages.write_results(tmp_path, ACTUAL, PREDICTED, CONFIDENCE, CLASSES)
+    pages.write_images(tmp_path, ACTUAL, CLASSES, pages.noise(6, 32))
     monkeypatch.setattr(write, "LARGEST_PAGE", 1000)
-    shown = Parsed(pages.page(project))
-    assert len(shown.data["pictures"]) == 6
+    shown = Parsed(pages.page(tmp_path))
+    assert [decoded(encoded).width for *_, encoded in shown.data["pictures"]] == [16] * 6
     assert "more than 1,000 bytes, for 6 pictures" in capsys.readouterr().out
 
 
@@ -285,9 +287,15 @@ def test_a_report_behind_a_link_is_not_read(project, tmp_path):
 
 def test_images_that_were_not_judged_are_an_error(project):
     table = pd.read_csv(project / "reports/predictions.csv")
-    table.assign(index=table["index"] + 1).to_csv(project / "reports/predictions.csv", index=False)
-    said = fails(project)
-    assert "in its place; run `dvc checkout`" in said
+    table.assign(index=table["index"] + 10).to_csv(project / "reports/predictions.csv", index=False)
+    assert "have no such image in its place; run `dvc checkout`" in fails(project)
+
+
+def test_images_of_other_classes_are_an_error(tmp_path):
+    pages.write_results(tmp_path, ACTUAL, PREDICTED, CONFIDENCE, CLASSES)
+    pages.write_images(tmp_path, ACTUAL[::-1], CLASSES, pages.noise(6))
+    said = fails(tmp_path)
+    assert "test image 104 of the class 'dog'; the test images that are here have 'cat' in its place" in said
 
 
 def test_the_command_ends_with_one_line_and_without_tensorflow(tmp_path):
