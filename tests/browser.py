@@ -27,7 +27,7 @@ def missing() -> str | None:
 
 @contextmanager
 def started() -> Iterator[Any]:
-    """Start a Chromium; as root it needs to go without its sandbox."""
+    """Start a Chromium without its sandbox, which root and some machines of CI cannot have."""
     program = next(found for found in map(shutil.which, PROGRAMS) if found)
     with import_module("playwright.sync_api").sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -41,7 +41,7 @@ def opened(chromium: Any, path: Path, width: int = 1440, scheme: str = "light", 
     window = {"width": width, "height": 900}
     context = chromium.new_context(viewport=window, color_scheme=scheme, offline=True, **more)
     page = context.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(20_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
