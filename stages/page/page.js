@@ -1,10 +1,10 @@
 "use strict";
 
-// What `_data` of write.py gives: the values of a picture in this order, its classes by their numbers.
+// What listed.py gives: the values of a picture in this order, its classes by their numbers.
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const pictures = facts.pictures.map(
-  ([name, actual, predicted, confidence, image, before = null, confidenceBefore = null], number) =>
-    ({ number, name, actual, predicted, confidence, image, before, confidenceBefore }));
+  ([name, actual, predicted, confidence, image, before = null, confidenceBefore = null]) =>
+    ({ name, actual, predicted, confidence, image, before, confidenceBefore }));
 const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const count = (number) => number.toLocaleString("en");
