@@ -5,8 +5,10 @@
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
+# make page                              write the results as one HTML file, page/index.html;
+#                                        BASE=main compares with a revision
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report page test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -21,6 +23,7 @@ repro: .venv/$(REQUIREMENTS)
 	.venv/bin/dvc repro
 
 # What the user names is text: make does not expand it, and the shell gets it from the environment.
+COMPARED := $(filter-out undefined,$(origin BASE))
 BASE ?= main
 OPTIONS ?=
 override BASE := $(value BASE)
@@ -29,6 +32,9 @@ export BASE OPTIONS
 
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
+
+page: .venv/$(REQUIREMENTS)
+	@.venv/bin/python -m stages.page.write $(if $(COMPARED),--base="$$BASE")
 
 # Tests in which the processor's own arithmetic matters run again as an older processor computes.
 NUMERIC := $(addprefix tests/test_,activation_layer.py activations.py batch_norm.py convolution_layer.py dropout.py max_pooling.py \
@@ -98,4 +104,4 @@ lock: .venv/requirements.txt
 	$(UV_COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .axe-core .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 from dvc.repo import Repo
@@ -34,6 +35,14 @@ def test_the_digits_are_learnt(repository):
     metrics = json.loads((repository.path / "reports/metrics.json").read_text())
     assert metrics["accuracy"] > 0.8
     assert metrics["images"] == 360
+
+
+def test_the_page_is_written_of_what_the_first_run_left(repository):
+    printed = repository.run(sys.executable, "-m", "stages.page.write", "--base=HEAD")
+    assert printed.startswith("page/index.html (")
+    page = (repository.path / "page/index.html").read_text(encoding="utf-8")
+    assert "No difference that these test images can show" in page and "without the data" not in page
+    assert repository.run("git", "status", "--porcelain") == ""
 
 
 def test_nothing_but_the_outputs_is_left_behind(repository):

@@ -39,10 +39,10 @@ def test_without_git_the_remedy_is_named(project):
     assert "run `.venv/bin/dvc config core.no_scm true`" in done.stderr
 
 
-def words(project, *arguments, **variables):
-    """The words that `make report` gives to its Python, after the module."""
+def words(project, *arguments, target="report", **variables):
+    """The words that a target gives to its Python, after the module."""
     done = subprocess.run(
-        ["make", "-s", "report", *arguments],
+        ["make", "-s", target, *arguments],
         cwd=project,
         env=os.environ | variables,
         capture_output=True,
@@ -68,3 +68,14 @@ def test_a_base_from_the_environment_is_one_word(project, name):
 def test_options_are_one_word(project, name):
     assert words(project, f"OPTIONS={name}") == ["--base=main", f"--options={name}"]
     assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_compares_with_a_base_that_is_one_word(project, name):
+    assert words(project, f"BASE={name}", target="page") == [f"--base={name}"]
+    assert words(project, target="page", BASE=name) == [f"--base={name}"]
+    assert not (project / "F").exists()
+
+
+def test_the_page_compares_with_nothing_unless_a_base_is_given(project):
+    assert words(project, target="page") == []

@@ -97,20 +97,7 @@ def committed(repo: Project, commit: str, name: str) -> revision.Revision:
 
 def present(repo: Project, name: str) -> revision.Revision:
     """Return the working tree's files; `name` is the tree in words."""
-    return _in_folder(Path(repo.root_dir).resolve(), name)
-
-
-def _in_folder(folder: Path, name: str) -> revision.Revision:
-    def find(path: str) -> revision.File | None:
-        file = folder / path
-        if not os.path.lexists(file):
-            return None
-        if os.path.realpath(file) != str(file):
-            return revision.File("a link", 0, bytes)
-        status = file.lstat()
-        return revision.File(documents.kind(status.st_mode), status.st_size, file.read_bytes)
-
-    return revision.Revision(name, find)
+    return revision.in_folder(Path(repo.root_dir), name)
 
 
 def _require_readable(folder: Path, name: str) -> None:
@@ -124,7 +111,7 @@ def _require_readable(folder: Path, name: str) -> None:
     except errors.BadInput:  # not in Git, which `opened` says
         return
     listed = _run(top, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    files = _in_folder(top, name)
+    files = revision.in_folder(top, name)
     for path in filter(None, os.fsdecode(listed).split("\0")):
         file = top / path
         if not file.exists():

@@ -11,12 +11,11 @@ import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from stages.figures import canvas
 from stages.reporting import markdown
-from stages.review import lockfile, project, results, sections, side_by_side
+from stages.review import lockfile, pairing, project, results, sections, side_by_side
 from stages.running import ending, errors, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
@@ -115,7 +114,7 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
             raise errors.BadInput(f"expected {results.METRICS} in {head_name}, found none; run `dvc repro`")
         parts += [f"**No verdict**: the head has no {markdown.name(results.METRICS)}.", compared]
     else:
-        other_images = _other_images(base_params, head_params)
+        other_images = pairing.other_images(base_params, head_params)
         parts += [
             sections.verdict(base, head, other_images),
             compared,
@@ -136,29 +135,6 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
             file = arguments.picture.as_posix()
             parts.append(sections.picture(file, arguments.picture_url, arguments.picture_link))
     return markdown.document(parts), objections
-
-
-def _other_images(base: dict[str, Any], head: dict[str, Any]) -> str | None:
-    """Return why equal positions of test images mean different images; None if they mean the same.
-
-    Positions count the images of one published split.
-
-    Args:
-        base: The params of the base.
-        head: The params of the head.
-    """
-    if _setting(base, "download", "dataset") != _setting(head, "download", "dataset"):
-        return "the dataset is another"
-    if (_setting(base, "subset", "test_fraction") is None) != (
-        _setting(head, "subset", "test_fraction") is None
-    ):
-        return "the test images come from another published split"
-    return None
-
-
-def _setting(params: dict[str, Any], section: str, key: str) -> Any:
-    values = params.get(section)
-    return values.get(key) if isinstance(values, dict) else None
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ Whoever proposes a change writes these files. So none is read through a link or 
 values of a document are checked before anything walks through them.
 """
 
+import os
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -81,3 +83,19 @@ class Revision(NamedTuple):
             return None if content is None else parse(content)
         except documents.Unfit as unfit:
             raise self.fault(path, unfit.expected, unfit.received) from unfit
+
+
+def in_folder(folder: Path, name: str) -> Revision:
+    """Return the files below a folder, which is `name` in words; no link is followed, not even below it."""
+    folder = folder.resolve()
+
+    def find(path: str) -> File | None:
+        file = folder / path
+        if not os.path.lexists(file):
+            return None
+        if os.path.realpath(file) != str(file):
+            return File("a link", 0, bytes)
+        status = file.lstat()
+        return File(documents.kind(status.st_mode), status.st_size, file.read_bytes)
+
+    return Revision(name, find)

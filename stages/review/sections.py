@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting import markdown, wilson
-from stages.review import comparison, results
+from stages.review import comparison, pairing, results
 
 MOST_PAIRS = 10
 MOST_STALE = 10  # stages
@@ -128,7 +128,7 @@ def classes(base: results.Results | None, head: results.Results, other_images: s
     if base is None or base.predictions is None or head.predictions is None:
         return ""
     paired = _why_not_paired(base, head, other_images) is None
-    key = _key(base.predictions, head.predictions)
+    key = pairing.key(base.predictions, head.predictions)
     both = set(base.predictions["actual"]) & set(head.predictions["actual"])
     names = [name for name in head.classes if name in both]
     if not names:
@@ -322,16 +322,7 @@ def _shared(base: results.Results, head: results.Results) -> pd.DataFrame | None
     """Return bool columns base_right and head_right for the test images of both; None without predictions."""
     if base.predictions is None or head.predictions is None:
         return None
-    key = [_key(base.predictions, head.predictions), "actual"]
-    both = base.predictions.merge(head.predictions, on=key, suffixes=("_base", "_head"))
-    return pd.DataFrame(
-        {f"{which}_right": both["actual"] == both[f"predicted_{which}"] for which in ("base", "head")}
-    )
-
-
-def _key(base: pd.DataFrame, head: pd.DataFrame) -> str:
-    """Return the column that tells images apart: added pictures move others' positions, not paths."""
-    return results.PATH if results.PATH in base and results.PATH in head else "index"
+    return pairing.merged(base.predictions, head.predictions)
 
 
 def _fixed_and_broke(shared: pd.DataFrame, all_of_them: bool) -> str:

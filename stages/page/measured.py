@@ -1,0 +1,81 @@
+"""The metrics as rows of a table, with their intervals, and beside them those of another revision."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from stages.page import counted
+from stages.reporting import markdown
+
+TITLES = {
+    "accuracy": "accuracy",
+    "top_2_accuracy": "right class among the two most probable",
+    "macro.recall": "mean of the classes' recall",
+    "macro.precision": "mean of the classes' precision",
+    "macro.f1": "mean of the classes' F1",
+    "above_half.share": "images with a class above 50 %",
+    "above_half.precision": "of these right",
+    "above_half.recall": "of all images, right above 50 %",
+    "loss": "loss (negative log-likelihood, nats)",
+    "calibration_error": "expected calibration error",
+    "images": "test images",
+    "parameters": "parameters of the network",
+}
+OF_ALL_IMAGES = ("accuracy", "top_2_accuracy", "above_half.share", "above_half.recall")
+INTERVALS = ("accuracy_low", "accuracy_high")  # have no rows of their own
+SHARES = (*OF_ALL_IMAGES, "above_half.precision", "macro.recall", "macro.precision", "macro.f1")
+
+
+class Row(NamedTuple):
+    """A metric, in words and as text."""
+
+    title: str
+    value: str
+    interval: str  # at 95 %; empty where none is known
+    before: str  # in another revision; empty if there is none
+
+
+def rows(metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Row]:
+    """Return the metrics in the order of their weight, and after them those of other names.
+
+    Args:
+        metrics: As the evaluate stage writes them, mappings inside included.
+        before: Those of another revision; None if there is none.
+    """
+    values, earlier = dict(_numbers(metrics)), dict(_numbers(before or {}))
+    names = [*(name for name in TITLES if name in values), *sorted(values.keys() - TITLES.keys())]
+    images = metrics["images"]
+    return [
+        Row(
+            TITLES.get(name, name),
+            _text(name, values[name]),
+            _interval(values[name], images) if name in OF_ALL_IMAGES else "",
+            _text(name, earlier[name]) if name in earlier else "",
+        )
+        for name in names
+        if name not in INTERVALS
+    ]
+
+
+def percent(share: counted.Share | None) -> tuple[str, str]:
+    """Return a share and the bounds of its interval as text; a dash and no bounds for a share of no image."""
+    if share is None:
+        return "-", ""
+    return markdown.percent(share.share), f"{100 * share.low:.2f} to {100 * share.high:.2f}"
+
+
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{key}", value
+
+
+def _text(name: str, value: float) -> str:
+    return markdown.percent(value) if name in SHARES else markdown.value(value)
+
+
+def _interval(share: float, images: int) -> str:
+    if not 0 <= share <= 1:
+        return ""
+    return percent(counted.share(round(share * images), images))[1]
