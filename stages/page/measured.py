@@ -17,12 +17,37 @@ TITLES = {
     "above_half.recall": "of all images, right above 50 %",
     "loss": "loss (negative log-likelihood, nats)",
     "calibration_error": "expected calibration error",
+    "uncalibrated.loss": "loss before calibration",
+    "uncalibrated.calibration_error": "expected calibration error before calibration",
+    "selective.target": "wanted precision of the sure answers",
+    "selective.threshold": "confidence that this takes",
+    "selective.answered": "images answered with this confidence",
+    "selective.precision": "of these answers right",
     "images": "test images",
     "parameters": "parameters of the network",
 }
-OF_ALL_IMAGES = ("accuracy", "top_2_accuracy", "above_half.share", "above_half.recall")
-INTERVALS = ("accuracy_low", "accuracy_high")  # have no rows of their own
-SHARES = (*OF_ALL_IMAGES, "above_half.precision", "macro.recall", "macro.precision", "macro.f1")
+OF_ALL_IMAGES = (
+    "accuracy",
+    "top_2_accuracy",
+    "above_half.share",
+    "above_half.recall",
+    "selective.answered",
+)
+INTERVALS = (
+    "accuracy_low",
+    "accuracy_high",
+    "selective.precision_low",
+    "selective.precision_high",
+)  # have no rows of their own
+SHARES = (
+    *OF_ALL_IMAGES,
+    "above_half.precision",
+    "macro.recall",
+    "macro.precision",
+    "macro.f1",
+    "selective.target",
+    "selective.precision",
+)
 
 
 class Row(NamedTuple):
