@@ -20,6 +20,9 @@ NEWER_OPTIONS = {
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
 }
+OLDEST_KERAS = "3.11"  # that loads what `save` has saved
+# What Keras raises for files that are no models, and for models of other versions.
+DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, zipfile.BadZipFile)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
@@ -41,12 +44,12 @@ def save(model: keras.Model, path: Path) -> None:
                 target.writestr(zipfile.ZipInfo(name, EPOCH), content)
 
 
-def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Model:
+def load(path: Path, image_shape: Sequence[int] | None, num_classes: int) -> keras.Model:
     """Load a model for images of one shape and a number of classes.
 
     Args:
         path: A `.keras` file.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C); None for that of the model, whatever it is.
         num_classes: K.
 
     Raises:
@@ -55,10 +58,12 @@ def load(path: Path, image_shape: Sequence[int], num_classes: int) -> keras.Mode
     """
     try:
         model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise errors.BadInput(f"{path}: expected a Keras model: {error}") from error
-    expected = (tuple(image_shape), num_classes)
+    except DAMAGE as error:
+        raise errors.BadInput(
+            f"{path}: expected a model that Keras {keras.__version__} can load: {error}"
+        ) from error
     received = (tuple(model.input_shape[1:]), model.output_shape[-1])
+    expected = (received[0] if image_shape is None else tuple(image_shape), num_classes)
     if received != expected:
         raise errors.BadInput(
             f"{path}: expected a model for images {expected[0]} and {expected[1]} classes,"
