@@ -7,7 +7,6 @@ used is a row with its reason. Exit status: 0 if all pictures have answers; 3 if
 """
 
 import argparse
-import contextlib
 import itertools
 import os
 import shlex
@@ -133,8 +132,10 @@ class _Job(NamedTuple):
 def _to_standard_output(job: _Job) -> int:
     """Print CSV; return how many rows have an error."""
     faults: list[str] = []
-    found = itertools.chain.from_iterable(_batches(job, is_quiet=sys.stdout.isatty()))
-    rows.write_csv(sys.stdout, job.table.columns, _noted(found, faults))
+    batches = _batches(job)
+    if not sys.stdout.isatty():  # where the rows themselves are the progress
+        batches = _shown(batches, job)
+    rows.write_csv(sys.stdout, job.table.columns, _noted(itertools.chain.from_iterable(batches), faults))
     return len(faults)
 
 
@@ -144,25 +145,27 @@ def _to_file(job: _Job, output: Path) -> int:
     with unfinished.opened(output, job.key, job.size) as kept:
         if kept.remark:
             _say(f"{output}: {kept.remark}")
-        for batch in _batches(job, kept.count):
+        for batch in _shown(_batches(job, kept.count), job, kept.count):
             kept.append(batch)
         with outputs.file(output) as partial:
             rows.WRITERS[output.suffix.lower()](partial, job.table.columns, _noted(kept.rows(), faults))
     return len(faults)
 
 
-def _batches(job: _Job, first: int = 0, is_quiet: bool = False) -> Iterator[list[rows.Row]]:
+def _batches(job: _Job, first: int = 0) -> Iterator[list[rows.Row]]:
     """Yield the rows from a number on, a batch at a time."""
     contents = places.contents(job.listed, first)
-    with contextlib.ExitStack() as stack:
-        bar: progress.Bar | None = None
-        if not is_quiet:
-            bar = stack.enter_context(progress.bar(job.total, "predict", "pictures"))
-        for batch in classify.batches(contents, job.trained.form, job.trained.probabilities, job.size):
-            yield [job.table.row(*each) for each in batch]
-            if bar:
-                bar.update(first + len(batch))
-                first = 0
+    for batch in classify.batches(contents, job.trained.form, job.trained.probabilities, job.size):
+        yield [job.table.row(*each) for each in batch]
+
+
+def _shown(batches: Iterator[list[rows.Row]], job: _Job, first: int = 0) -> Iterator[list[rows.Row]]:
+    """Show the progress of work that `first` rows are left out of."""
+    with progress.bar(job.total, "predict", "pictures") as bar:
+        bar.update(first)
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
 
 
 def _noted(found: Iterable[rows.Row], faults: list[str]) -> Iterator[rows.Row]:
