@@ -5,8 +5,10 @@
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
+# make -s predict IMAGES=photos          classify pictures: CSV on standard output;
+#                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report predict test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -22,13 +24,18 @@ repro: .venv/$(REQUIREMENTS)
 
 # What the user names is text: make does not expand it, and the shell gets it from the environment.
 BASE ?= main
+IMAGES ?= data/images
 OPTIONS ?=
 override BASE := $(value BASE)
+override IMAGES := $(value IMAGES)
 override OPTIONS := $(value OPTIONS)
-export BASE OPTIONS
+export BASE IMAGES OPTIONS
 
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
+
+predict: .venv/$(REQUIREMENTS)
+	@.venv/bin/python -m stages.serving.predict --options="$$OPTIONS" -- "$$IMAGES"
 
 # Tests in which the processor's own arithmetic matters run again as an older processor computes.
 NUMERIC := $(addprefix tests/test_,activation_layer.py activations.py batch_norm.py convolution_layer.py dropout.py max_pooling.py \

@@ -39,10 +39,10 @@ def test_without_git_the_remedy_is_named(project):
     assert "run `.venv/bin/dvc config core.no_scm true`" in done.stderr
 
 
-def words(project, *arguments, **variables):
-    """The words that `make report` gives to its Python, after the module."""
+def words(project, *arguments, target="report", **variables):
+    """The words that a target gives to its Python, after the module."""
     done = subprocess.run(
-        ["make", "-s", "report", *arguments],
+        ["make", "-s", target, *arguments],
         cwd=project,
         env=os.environ | variables,
         capture_output=True,
@@ -67,4 +67,11 @@ def test_a_base_from_the_environment_is_one_word(project, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_options_are_one_word(project, name):
     assert words(project, f"OPTIONS={name}") == ["--base=main", f"--options={name}"]
+    assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "my photos", "-"])
+def test_images_are_one_word(project, name):
+    assert words(project, f"IMAGES={name}", target="predict") == ["--options=", "--", name]
+    assert words(project, target="predict", IMAGES=name) == ["--options=", "--", name]
     assert not (project / "F").exists()

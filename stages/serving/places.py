@@ -14,6 +14,7 @@ from stages.serving import lists
 from stages.sources import archives, examined, listing
 
 STANDARD_INPUT = "-"
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"}  # usual suffixes
 
 
 class Place(NamedTuple):
@@ -119,6 +120,11 @@ def _find(word: str, column: str) -> Place:
     if not listing.is_picture(word) and archives.is_archive(path):
         names = [f"{word}/{member.name}" for member in _members(path)]
         return Place(_require_some(names, path), path)
+    if path.suffix.lower() in ARCHIVES:
+        raise errors.BadInput(
+            f"expected a zip or a tar of pictures at {listing.shown(word)}, as its name says, found another file"
+            " or a part of one"
+        )
     return Place([word])
 
 
