@@ -122,8 +122,8 @@ def _find(word: str, column: str) -> Place:
         return Place(_require_some(names, path), path)
     if path.suffix.lower() in ARCHIVES:
         raise errors.BadInput(
-            f"expected a zip or a tar of pictures at {listing.shown(word)}, as its name says, found another file"
-            " or a part of one"
+            f"expected a zip or a tar at {listing.shown(word)}, as its name says, found another file or only"
+            " a part of one"
         )
     return Place([word])
 
