@@ -134,7 +134,7 @@ def test_another_project_fetches_the_model_with_its_classes(repository, tmp_path
     origin, other = str(repository.path), sandbox.Repository(tmp_path)
     other.run("git", "init", "--quiet")
     other.run("dvc", "init", "--quiet")
-    repository.run("git", "tag", "image-classifier@v1.0.0")
+    repository.run("git", "tag", "--annotate", "--message=first", "image-classifier@v1.0.0")
     try:
         other.run("dvc", "artifacts", "get", origin, "image-classifier", "--out", "artifact")
         described = dvc.api.artifacts_show("image-classifier", repo=origin)
