@@ -1,6 +1,7 @@
 """Save a Keras model so that equal models are equal files, and load one with checks."""
 
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from stages.running import errors
 
 NEWER_OPTIONS = {
+    "antialias": False,
     "input_axes": None,
     "output_axes": None,
     "quantization_config": None,
@@ -20,9 +22,10 @@ NEWER_OPTIONS = {
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
 }
-OLDEST_KERAS = "3.11"  # that loads what `save` has saved
+OLDEST_KERAS = "3.8"  # that loads what `save` has saved
 # What Keras raises for files that are no models, and for models of other versions.
 DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, zipfile.BadZipFile)
+OPERATIONS = "keras.src.ops."  # the module of operations on arrays, within a model
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 
 
@@ -79,13 +82,15 @@ def _repeatable(document: bytes) -> bytes:
     values.pop("date_saved", None)
     _renumber(values, {})
     _leave_out_newer_options(values)
+    _leave_out_names_of_operations(values)
     return json.dumps(values, sort_keys=True).encode()
 
 
 def _leave_out_newer_options(value: Any) -> None:
     """Drop the options of NEWER_OPTIONS that have their default value from the configuration of each object.
 
-    Keras 3.11 does not know these options, and a version of Keras refuses any name that it does not know.
+    Keras 3.8 to 3.11 do not know all of these options, and a version of Keras refuses any name that it does
+    not know.
     """
     if isinstance(value, list):
         for each in value:
@@ -95,6 +100,37 @@ def _leave_out_newer_options(value: Any) -> None:
         if isinstance(config := value.get("config"), dict):
             for name in [name for name, default in NEWER_OPTIONS.items() if config.get(name, "") == default]:
                 del config[name]
+
+
+def _leave_out_names_of_operations(value: Any) -> None:
+    """Drop the names of operations, such as Min, which Keras 3.10 and older cannot give to them.
+
+    When the model is loaded, Keras names them again; the model refers to them by names beside their
+    configurations. A name stays if a layer of the same model could have the new one.
+    """
+    if isinstance(value, dict):
+        layers = value.get("layers")
+        value = list(value.values())
+        if isinstance(layers, list):
+            named = [
+                each for each in layers if isinstance(each, dict) and isinstance(each.get("config"), dict)
+            ]
+            taken = {_stem(each) for each in named if not _is_operation(each)}
+            for operation in filter(_is_operation, named):
+                if _stem(operation) not in taken:
+                    operation["config"].pop("name", None)
+    if isinstance(value, list):
+        for each in value:
+            _leave_out_names_of_operations(each)
+
+
+def _is_operation(layer: dict) -> bool:
+    return str(layer.get("module")).startswith(OPERATIONS)
+
+
+def _stem(layer: dict) -> str:
+    """Return a layer's name without the number that Keras adds to the name of its class."""
+    return re.sub(r"_\d+$", "", str(layer["config"].get("name")))
 
 
 def _renumber(value: Any, numbers: dict[int, int]) -> None:
