@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -369,6 +370,16 @@ def test_a_damaged_model_is_one_line(run, tmp_path, damage):
         (folder / damage).write_bytes((folder / damage).read_bytes()[:100])
     status, printed, said = run("a.png", "--model", folder)
     assert (status, printed) == (2, "") and said.startswith("predict: error: ") and str(folder) in said
+
+
+def test_a_model_may_not_name_its_version(run, model, tmp_path):
+    folder = trained.write(tmp_path / "other")
+    with zipfile.ZipFile(model / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    pictures.zipped(folder / "model.keras", members | {"metadata.json": b"{}"})
+    pictures.write(tmp_path, "a.png")
+    status, _, said = run("a.png", "--model", folder)
+    assert status == 0 and "saved by Keras of a version that it does not name" in said
 
 
 def test_a_missing_model_says_where_to_get_it(run, tmp_path):

@@ -5,6 +5,7 @@ They are kept beside the output, as a line of JSON each after a line that says w
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -67,6 +68,8 @@ def opened(output: Path, key: Key, multiple: int) -> Iterator[Unfinished]:
     output.parent.mkdir(parents=True, exist_ok=True)
     path = output.with_name(f".partial-{output.name}.rows")
     outputs.require_replaceable(path)
+    with tempfile.TemporaryFile(dir=output.parent):  # a lock says nothing of a folder that cannot be written
+        pass
     with cache.locked(path.with_suffix(".lock"), blocking=False) as is_free:
         if not is_free:
             raise errors.BadInput(f"expected nobody else to write {output}, found another process that does")
