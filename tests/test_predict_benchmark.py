@@ -22,10 +22,11 @@ def test_rates_are_compared_without_the_start(tmp_path, monkeypatch):
 
     monkeypatch.setattr(child, "run", run)
     model = trained.write(tmp_path / "model")
-    found = {each.what: each for each in predict.measure(tmp_path, 30, model)}
+    rows = predict.measure(tmp_path, 30, model)
+    measured, bounds = ({each.what: each._asdict()[key] for each in rows} for key in ("measured", "bound"))
     assert [len(set(files)) for files in listed] == [1, 3, 30]
-    assert found["predict"].measured == pytest.approx(10)
-    alone = [found[f"{which} alone"].measured for which in ("decoder", "model")]
-    assert found["predict"].bound == pytest.approx(0.8 * min(alone))
-    assert found["both, if they share the cores"].measured < min(alone)
-    assert found["predict: memory beyond that of a tenth"].measured == 27
+    assert measured["predict"] == pytest.approx(10)
+    alone = [measured[f"{which} alone"] for which in ("decoder", "model")]
+    assert bounds["predict"] == pytest.approx(0.8 * min(alone))
+    assert measured["both, if they share the cores"] < min(alone)
+    assert measured["predict: memory beyond that of a tenth"] == 27

@@ -88,7 +88,7 @@ def model_rate(trained: model_folder.Trained) -> float:
     images = np.random.default_rng(0).integers(0, 256, (size, *trained.form.shape), np.uint8)
     trained.probabilities(images)  # builds its graph
     began, batches = time.perf_counter(), 0
-    while time.perf_counter() - began < MODEL_SECONDS:
+    while not batches or time.perf_counter() - began < MODEL_SECONDS:
         trained.probabilities(images)
         batches += 1
     return batches * size / (time.perf_counter() - began)
