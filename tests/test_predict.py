@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from stages.decoding import picture, resizing
-from stages.serving import predict, rows
+from stages.running import errors
+from stages.serving import places, predict, rows
 from tests import odd_pictures, pictures, sandbox, trained
 
 FAULTY = {odd.name: odd.encoded for odd in odd_pictures.FAULTS}
@@ -167,6 +168,35 @@ def test_a_damaged_member_is_a_row(run, tmp_path):
     assert status == 3 and errors[0] == errors[2] == "" and errors[1].startswith("unreadable: ")
 
 
+def test_all_places_can_be_gone_on_with_anywhere(tmp_path):
+    members = {f"{number}.png": pictures.png(number) for number in range(3)}
+    for name, content in members.items():
+        pictures.put(tmp_path / "photos" / name, content)
+    archives = [
+        pictures.zipped(tmp_path / "a.zip", members),
+        pictures.tarred(tmp_path / "b.tgz", members, "w:gz"),
+    ]
+    listed = places.find(list(map(str, [archives[0], tmp_path / "photos", archives[1]])), "file_name")
+    whole = [(content.name, content.read()) for content in places.contents(listed)]
+    assert [encoded for _, encoded in whole] == [*members.values()] * 3
+    for first in range(len(whole) + 1):
+        rest = [(content.name, content.read()) for content in places.contents(listed, first)]
+        assert rest == whole[first:]
+
+
+def test_an_archive_that_changes_meanwhile_is_noticed(tmp_path):
+    path = pictures.zipped(tmp_path / "a.zip", {"a.png": b"a", "b.png": b"b"})
+    listed = places.find([str(path)], "file_name")
+    for members in (
+        {"a.png": b"a"},
+        {"a.png": b"a", "c.png": b"c"},
+        {"a.png": b"a", "b.png": b"b", "c": b""},
+    ):
+        pictures.zipped(path, members)
+        with pytest.raises(errors.BadInput, match="expected the archive that was listed, found another"):
+            list(places.contents(listed))
+
+
 def test_names_come_from_standard_input(run, tmp_path):
     pictures.write(tmp_path, "a.png", "b c.png")
     given = b"a.png\r\nb c.png\n\na.png\nmissing.png\n.\n"
@@ -257,7 +287,7 @@ def test_an_output_is_no_input_and_no_device(run, tmp_path):
     (tmp_path / "link.csv").symlink_to(table)
     (tmp_path / "listed.csv").symlink_to(tmp_path / "photos/a.png")
     os.mkfifo(tmp_path / "pipe.csv")
-    for output, places in {
+    for output, named in {
         "photos/out.csv": ["photos"],
         "list.csv": ["list.csv"],
         "link.csv": ["photos"],
@@ -265,8 +295,9 @@ def test_an_output_is_no_input_and_no_device(run, tmp_path):
         "photos": ["photos"],
         "out.txt": ["photos"],
     }.items():
-        status, printed, said = run(*places, "--output", output)
+        status, printed, said = run(*named, "--output", output)
         assert (status, printed) == (2, "") and "expected" in said, output
+        assert "saved by Keras" not in said, "this is known before the model is loaded"
     assert table.read_bytes() == b"file_name\nphotos/a.png\n"
     assert sorted(os.listdir(tmp_path / "photos")) == ["a.png"]
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -142,14 +143,11 @@ def _members(path: Path) -> Iterator[archives.Member]:
 
 
 def _of_archive(path: Path, names: list[str], skipped: int) -> Iterator[Content]:
-    count = 0
-    for count, member in enumerate(_members(path), start=1):
-        if count > len(names) or not names[count - 1].endswith(f"/{member.name}"):
-            break
-        if count > skipped:
-            yield Content(names[count - 1], _read_member(member))
-    if count != len(names):
-        raise errors.BadInput(f"{path}: expected the archive that was listed, found another; start again")
+    for number, (name, member) in enumerate(itertools.zip_longest(names, _members(path))):
+        if name is None or member is None or not name.endswith(f"/{member.name}"):
+            raise errors.BadInput(f"{path}: expected the archive that was listed, found another; start again")
+        if number >= skipped:
+            yield Content(name, _read_member(member))
 
 
 def _read_member(member: archives.Member) -> Callable[[], bytes]:
