@@ -1,17 +1,16 @@
 """The whole pipeline with the real `dvc`, on the bundled digits, in a temporary Git repository."""
 
+import csv
 import json
 import shutil
+import sys
 
 import dvc.api
-import numpy as np
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stages.decoding import picture
-from stages.serving import model_folder
-from tests import sandbox
+from tests import pictures, sandbox
 
 
 def leaves(values, prefix=""):
@@ -148,9 +147,11 @@ def test_another_project_fetches_the_model_with_its_classes(repository, tmp_path
     for folder in ("artifact", "got"):
         training = json.loads((tmp_path / folder / "training.json").read_text())
         assert training == read and training["classes"] == classes
-    trained = model_folder.load(tmp_path / "artifact", picture.MAX_PIXELS)
-    assert trained.classes == classes
-    assert trained.probabilities(np.zeros((2, *trained.form.shape), np.uint8)).shape == (2, 10)
+    pictures.put(tmp_path / "photos/one.png", pictures.png(0))
+    command = [sys.executable, "-m", "stages.serving.predict", str(tmp_path / "photos")]
+    printed = repository.run(*command, "--model", str(tmp_path / "artifact"), "--top", "10")
+    _, row = csv.reader(printed.splitlines())
+    assert sorted(row[1:-1:2]) == sorted(classes)
 
 
 def test_a_changed_archive_makes_the_download_stale(first_run, monkeypatch):
