@@ -7,8 +7,10 @@
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
 # make page                              write the results as one HTML file, page/index.html;
 #                                        BASE=main compares with a revision
+# make -s predict IMAGES=photos          classify pictures: CSV on standard output;
+#                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report page test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report page predict test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -25,16 +27,21 @@ repro: .venv/$(REQUIREMENTS)
 # What the user names is text: make does not expand it, and the shell gets it from the environment.
 COMPARED := $(filter-out undefined,$(origin BASE))
 BASE ?= main
+IMAGES ?= data/images
 OPTIONS ?=
 override BASE := $(value BASE)
+override IMAGES := $(value IMAGES)
 override OPTIONS := $(value OPTIONS)
-export BASE OPTIONS
+export BASE IMAGES OPTIONS
 
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
 
 page: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.page.write $(if $(COMPARED),--base="$$BASE")
+
+predict: .venv/$(REQUIREMENTS)
+	@.venv/bin/python -m stages.serving.predict --options="$$OPTIONS" -- "$$IMAGES"
 
 # Tests in which the processor's own arithmetic matters run again as an older processor computes.
 NUMERIC := $(addprefix tests/test_,activation_layer.py activations.py batch_norm.py convolution_layer.py dropout.py max_pooling.py \

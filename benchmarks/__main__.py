@@ -7,7 +7,9 @@ from pathlib import Path
 
 from stages.running import errors
 
-NAMES = dict.fromkeys(["step", "data_path", "pictures", "kernels", "learning", "transfer"], "speed")
+NAMES = dict.fromkeys(
+    ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer"], "speed"
+)
 NAMES |= dict.fromkeys(["accuracy", "ablation", "tutorials", "picture", "killed"], "suites")
 NAMES |= {"imagenet": "pretrained"}
 

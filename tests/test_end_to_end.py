@@ -1,14 +1,16 @@
 """The whole pipeline with the real `dvc`, on the bundled digits, in a temporary Git repository."""
 
+import csv
 import json
 import shutil
 import sys
 
+import dvc.api
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from tests import sandbox
+from tests import pictures, sandbox
 
 
 def leaves(values, prefix=""):
@@ -134,6 +136,30 @@ def test_a_clean_clone_is_up_to_date_without_data(repository, tmp_path):
     clone = repository.clone(tmp_path / "clone")
     plan = clone.run("dvc", "repro", "--dry", "--allow-missing")
     assert "Data and pipelines are up to date." in plan
+
+
+def test_another_project_fetches_the_model_with_its_classes(repository, tmp_path):
+    origin, other = str(repository.path), sandbox.Repository(tmp_path)
+    other.run("git", "init", "--quiet")
+    other.run("dvc", "init", "--quiet")
+    repository.run("git", "tag", "--annotate", "--message=first", "image-classifier@v1.0.0")
+    try:
+        other.run("dvc", "artifacts", "get", origin, "image-classifier", "--out", "artifact")
+        described = dvc.api.artifacts_show("image-classifier", repo=origin)
+    finally:
+        repository.run("git", "tag", "--delete", "image-classifier@v1.0.0")
+    other.run("dvc", "get", origin, "data/model", "--out", "got")
+    assert described["path"] == "data/model"
+    read = json.loads(dvc.api.read("data/model/training.json", repo=origin))
+    classes = json.loads((repository.path / "reports/data.json").read_text())["classes"]
+    for folder in ("artifact", "got"):
+        training = json.loads((tmp_path / folder / "training.json").read_text())
+        assert training == read and training["classes"] == classes
+    pictures.put(tmp_path / "photos/one.png", pictures.png(0))
+    command = [sys.executable, "-m", "stages.serving.predict", str(tmp_path / "photos")]
+    printed = repository.run(*command, "--model", str(tmp_path / "artifact"), "--top", "10")
+    _, row = csv.reader(printed.splitlines())
+    assert sorted(row[1:-1:2]) == sorted(classes)
 
 
 def test_a_changed_archive_makes_the_download_stale(first_run, monkeypatch):

@@ -79,3 +79,10 @@ def test_the_page_compares_with_a_base_that_is_one_word(project, name):
 
 def test_the_page_compares_with_nothing_unless_a_base_is_given(project):
     assert words(project, target="page") == []
+
+
+@pytest.mark.parametrize("name", [*NAMES, "my photos", "-"])
+def test_images_are_one_word(project, name):
+    assert words(project, f"IMAGES={name}", target="predict") == ["--options=", "--", name]
+    assert words(project, target="predict", IMAGES=name) == ["--options=", "--", name]
+    assert not (project / "F").exists()

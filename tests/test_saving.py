@@ -73,3 +73,38 @@ def test_options_that_older_versions_do_not_know_are_left_out(saved):
     with zipfile.ZipFile(saved) as archive:
         config = archive.read("config.json").decode()
     assert not [name for name in saving.NEWER_OPTIONS if f'"{name}"' in config]
+
+
+def of_operations(*layers):
+    """A model with operations, whose names older versions do not know, and layers of the same names."""
+    inputs = keras.Input((4, 4, 1))
+    x = keras.ops.add(keras.layers.Resizing(2, 2)(inputs), 1.0)
+    for layer in layers:
+        x = layer([x, x])
+    return keras.Model(inputs, keras.ops.min(keras.ops.max(x, axis=1), axis=1))
+
+
+def named(path):
+    """The operations of a saved model that have names."""
+    with zipfile.ZipFile(path) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    operations = [each for each in layers if each["module"].startswith("keras.src.ops")]
+    return [each["class_name"] for each in operations if "name" in each["config"]]
+
+
+@pytest.mark.parametrize(
+    ("layers", "kept"),
+    [([], []), (["add_7"], ["Add"]), (["add_7", "min_7"], ["Add", "Min"]), (["address"], [])],
+)
+def test_operations_lose_their_names_unless_a_layer_could_have_them(tmp_path, layers, kept):
+    keras.utils.clear_session()
+    model = of_operations(*(keras.layers.Add(name=name) for name in layers))
+    saving.save(model, tmp_path / "model.keras")
+    assert named(tmp_path / "model.keras") == kept
+    images = np.random.default_rng(0).random((3, 4, 4, 1), np.float32)
+    expected = model(images, training=False)
+    for _ in range(2):  # names are counted on
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(loaded(images, training=False), expected)
+    saving.save(loaded, tmp_path / "again.keras")
+    assert keras.models.load_model(tmp_path / "again.keras").output_shape == (None, 1)
