@@ -26,8 +26,9 @@ def project(tmp_path):
     environment.mkdir(parents=True)
     (environment / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     (environment / "python").chmod(0o755)
-    for name in ("requirements.txt", ".venv/requirements.txt"):
+    for name in ("requirements.txt", "requirements-export.txt"):
         (tmp_path / name).touch()
+        (tmp_path / ".venv" / name).touch()
     return tmp_path
 
 
@@ -39,10 +40,10 @@ def test_without_git_the_remedy_is_named(project):
     assert "run `.venv/bin/dvc config core.no_scm true`" in done.stderr
 
 
-def words(project, *arguments, **variables):
-    """The words that `make report` gives to its Python, after the module."""
+def words(project, *arguments, target="report", **variables):
+    """The words that `make` gives to its Python, after the module."""
     done = subprocess.run(
-        ["make", "-s", "report", *arguments],
+        ["make", "-s", target, *arguments],
         cwd=project,
         env=os.environ | variables,
         capture_output=True,
@@ -68,3 +69,15 @@ def test_a_base_from_the_environment_is_one_word(project, name):
 def test_options_are_one_word(project, name):
     assert words(project, f"OPTIONS={name}") == ["--base=main", f"--options={name}"]
     assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_format_and_its_options_are_one_word_each(project, name):
+    expected = [f"--options={name}", "--", name]
+    assert words(project, f"FORMAT={name}", f"OPTIONS={name}", target="export") == expected
+    assert words(project, target="export", FORMAT=name, OPTIONS=name) == expected
+    assert not (project / "F").exists()
+
+
+def test_the_format_is_onnx_unless_named(project):
+    assert words(project, target="export") == ["--options=", "--", "onnx"]

@@ -1,7 +1,7 @@
 """From the bytes of picture files to images, by operations of TensorFlow that a SavedModel can hold.
 
-It follows `decoding.picture` and `decoding.resizing`, which training used. The decoders are TensorFlow's: JPEG,
-PNG, BMP, WebP and the first frame of GIF. Orientation by EXIF and colour profiles are not known to them.
+It follows `decoding.picture` and `decoding.resizing`, which training used. The decoders are TensorFlow's:
+JPEG, PNG, BMP, WebP and the first frame of GIF. They know neither EXIF's orientation nor colour profiles.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,11 @@ def images(encoded: tf.Tensor, image_shape: Sequence[int], form: manifest.Form) 
     """
     height, width, channels = image_shape
     ground = tf.constant(ImageColor.getrgb(form.background)[:3], tf.float32)
+    margin = _in_channels(_opaque(ground), channels, ground)
 
     def image(each: tf.Tensor) -> tf.Tensor:
         pixels = _in_channels(_rgba(each), channels, ground)
-        resized = _resized(pixels, height, width, form.resize, _in_channels(_opaque(ground), channels, ground))
+        resized = _resized(pixels, height, width, form.resize, margin)
         return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
     return tf.map_fn(image, encoded, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8))
@@ -65,7 +66,7 @@ def _opaque(colour: tf.Tensor) -> tf.Tensor:
 
 
 def _in_channels(pixels: tf.Tensor, channels: int, ground: tf.Tensor) -> tf.Tensor:
-    """Give pixels, float32 [h, w, 4], the channels that are asked for; without alpha, they are on a ground."""
+    """Give pixels, float32 [h, w, 4], the channels that are asked for; without alpha they are on `ground`."""
     colours, alpha = pixels[..., :3], pixels[..., 3:]
     if channels in (1, 3):
         share = alpha / OPAQUE
@@ -75,8 +76,8 @@ def _in_channels(pixels: tf.Tensor, channels: int, ground: tf.Tensor) -> tf.Tens
     return colours if channels in (1, 3) else tf.concat([colours, alpha], axis=2)
 
 
-def _resized(pixels: tf.Tensor, height: int, width: int, policy: str, ground: tf.Tensor) -> tf.Tensor:
-    """Scale pixels, float32 [h, w, C], to [height, width, C]; `ground`, [1, 1, C], is what is padded."""
+def _resized(pixels: tf.Tensor, height: int, width: int, policy: str, margin: tf.Tensor) -> tf.Tensor:
+    """Scale pixels, float32 [h, w, C], to [height, width, C]; `margin`, [1, 1, C], is what is padded."""
     had = tf.cast(tf.shape(pixels)[:2], tf.float64)
     want = tf.constant([height, width], tf.float64)
     if policy == "crop":
@@ -86,7 +87,7 @@ def _resized(pixels: tf.Tensor, height: int, width: int, policy: str, ground: tf
     if policy == "pad":
         inner = tf.maximum(tf.round(had * tf.reduce_min(want / had)), 1)
         scaled = _scaled(pixels, tf.cast(inner, tf.int32), inner / had, tf.zeros(2, tf.float64))
-        return _padded(scaled, height, width, ground)
+        return _padded(scaled, height, width, margin)
     return _scaled(pixels, [height, width], want / had, tf.zeros(2, tf.float64))
 
 
@@ -110,9 +111,9 @@ def _scaled(pixels: tf.Tensor, size: tf.Tensor, scale: tf.Tensor, start: tf.Tens
     return scaled[0]
 
 
-def _padded(pixels: tf.Tensor, height: int, width: int, ground: tf.Tensor) -> tf.Tensor:
+def _padded(pixels: tf.Tensor, height: int, width: int, margin: tf.Tensor) -> tf.Tensor:
     inner = tf.shape(pixels)[:2]
     before = ([height, width] - inner) // 2
     after = [height, width] - inner - before
-    margins = tf.stack([[before[0], after[0]], [before[1], after[1]], [0, 0]])
-    return tf.pad(pixels - ground, margins) + ground
+    sides = tf.stack([[before[0], after[0]], [before[1], after[1]], [0, 0]])
+    return tf.pad(pixels - margin, sides) + margin

@@ -7,6 +7,8 @@ import argparse
 import importlib
 import itertools
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,7 @@ import numpy as np
 from stages.classifier import provenance, saving
 from stages.inputs import manifest, tfrecord
 from stages.running import ending, errors, outputs, progress
-from stages.serving import facts, float32, job, looks, parity, pixels_only
+from stages.serving import facts, float32, job, looks, parity, picture_parity, pixels_only
 
 FORMATS = ("saved_model", "onnx", "litert")  # files of this folder
 SAMPLES = 200  # training images that quantization looks at
@@ -52,7 +54,13 @@ def _arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help="records that --int8 finds its ranges by",
     )
+    parser.add_argument("--options", default="", metavar="TEXT", help="more of these options in one text")
     arguments = parser.parse_args()
+    if arguments.options:
+        try:
+            arguments = parser.parse_args([*shlex.split(arguments.options), *sys.argv[1:]])
+        except ValueError as error:  # from shlex
+            parser.error(f"--options: {error}, received {arguments.options!r}")
     if arguments.int8 and arguments.format != "litert":
         parser.error(f"--int8 is for litert only, received {arguments.format}")
     if arguments.output is None:
@@ -138,8 +146,10 @@ def _compare(
     largest = parity.require_same(expected, received, f"{len(images)} test images")
     said = [f"{len(images)} test images: the model's classes, and its probabilities to {largest:.1e}"]
     if exported.pictures:
-        away = parity.require_pictures(judge, exported.pictures, images, known.form, known.classes)
-        said.append(f"{parity.PICTURES} PNG files: the pipeline's pixels to {away:.2f} levels on average")
+        away = picture_parity.require_pictures(judge, exported.pictures, images, known.form, known.classes)
+        said.append(
+            f"{picture_parity.PICTURES} PNG files: the pipeline's pixels to {away:.2f} levels on average"
+        )
     return said
 
 

@@ -92,8 +92,8 @@ def require_replaceable(folder: Path) -> None:
     is_export = any((folder / place / FILE).is_file() for place in ("", ASSETS))
     if folder.is_dir() and any(folder.iterdir()) and not is_export:
         raise errors.BadInput(
-            f"--output: expected a new folder or an earlier export at {folder}, found a folder of other files,"
-            " which an export would replace; name another"
+            f"--output: expected a new folder or an earlier export at {folder}, found other files,"
+            " which an export would replace; name another folder"
         )
 
 

@@ -1,13 +1,12 @@
 """Rebuild a trained model so that it computes in float32, by constants that every runtime takes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
 PRECISION = "float32"
-
-Operation = keras.Operation  # a layer, or a function of keras.ops
 
 
 def rebuilt(model: keras.Model) -> keras.Model:
@@ -27,7 +26,7 @@ def without_normalization(model: keras.Model) -> keras.Model:
 def _rebuilt(model: keras.Model, change: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
     pairs = []
 
-    def clone(operation: Operation) -> Operation:
+    def clone(operation: Any) -> Any:  # a layer, or a function of keras.ops
         if isinstance(operation, keras.Model):
             return _rebuilt(operation, change)
         if not isinstance(operation, keras.layers.Layer):

@@ -1,19 +1,15 @@
 """Run an export at once and compare it with the Keras model: it is no export if it answers otherwise."""
 
-import io
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageColor
 
-from stages.decoding import picture, resizing
 from stages.explaining import predictions
-from stages.inputs import manifest, tfrecord
+from stages.inputs import tfrecord
 from stages.running import errors, progress
-from stages.serving import runner
 
 IMAGES = 256  # of the test split
 BATCH = 32  # images at a time
@@ -21,10 +17,8 @@ TOLERANCE = 1e-4  # of a probability
 MARGIN = 1e-3  # between the two highest probabilities; below it, rounding may decide about the class
 LOST_ACCURACY = 0.01  # at most, of int8
 MOVED = 0.1  # at most, of the probability of an image, on average: what float32 may differ from bfloat16
-PICTURES = 12
-LEVELS = 1.0  # at most, between the pixels of the two ways from a picture to an image, on average
 
-Judge = Callable[[np.ndarray], np.ndarray]  # from images, float32 [B, H, W, C], to probabilities, float32 [B, K]
+Judge = Callable[[np.ndarray], np.ndarray]  # from float32 images [B, H, W, C] to probabilities [B, K]
 
 
 class Differs(errors.StageError):
@@ -96,14 +90,15 @@ def require_same(expected: np.ndarray, received: np.ndarray, what: str) -> float
         The largest difference.
 
     Raises:
-        Differs: a probability differs by more than `TOLERANCE`, or a class does whose margin is over `MARGIN`.
+        Differs: a probability is more than `TOLERANCE` away, or a class of a margin over `MARGIN` is another.
     """
     if received.shape != expected.shape:
         raise Differs(f"{what}: expected probabilities {expected.shape}, received {received.shape}")
     largest = float(np.abs(expected - received).max())
     if not largest <= TOLERANCE:
         raise Differs(
-            f"{what}: expected the model's probabilities to {TOLERANCE:g}, received a difference of {largest:.2g}"
+            f"{what}: expected the model's probabilities to {TOLERANCE:g}, received some that are"
+            f" {largest:.2g} away"
         )
     second, first = np.sort(expected, axis=1)[:, -2:].T if expected.shape[1] > 1 else (0, expected[:, 0])
     others = (expected.argmax(axis=1) != received.argmax(axis=1)) & (first - second > MARGIN)
@@ -122,64 +117,16 @@ def require_accuracy(judges: tuple[Judge, Judge], split: tfrecord.Split) -> Accu
     Raises:
         Differs: the export loses more than `LOST_ACCURACY`.
     """
-    right = np.zeros(2)
-    with progress.bar(split.manifest.count, "testing", "images") as bar:
+    right, total = np.zeros(2), split.manifest.count
+    with progress.bar(total, "testing", "images") as bar:
         for images, labels, _ in split.batches(split.batch_size(BATCH)):
             batch = images.numpy().astype(np.float32)
             right += [np.sum(judge(batch).argmax(axis=1) == labels.numpy()) for judge in judges]
             bar.update(len(batch))
-    found = Accuracies(*(right / split.manifest.count).tolist(), split.manifest.count)
+    found = Accuracies(model=float(right[0] / total), exported=float(right[1] / total), images=total)
     if found.model - found.exported > LOST_ACCURACY:
         raise Differs(
             f"expected to lose at most {LOST_ACCURACY} of the accuracy {found.model:.4f} on"
             f" {found.images:,} test images, received {found.exported:.4f}"
         )
     return found
-
-
-def require_pictures(
-    judge: Judge, received: runner.Pictures, images: np.ndarray, form: manifest.Form, classes: Sequence[str]
-) -> float:
-    """Check what an export makes of the bytes of pictures: PNG files of test images at other sizes.
-
-    Args:
-        judge: The Keras model in float32.
-        received: What the export makes of pictures.
-        images: uint8 [N, H, W, C].
-        form: How pictures became the training images.
-        classes: The names of the model's classes.
-
-    Returns:
-        The mean difference of the pixels from those that the pipeline makes of the files, in levels.
-
-    Raises:
-        Differs: the pixels, the probabilities of these pixels, or the classes differ.
-    """
-    files = [_encoded(image, number) for number, image in enumerate(images[:PICTURES])]
-    background = ImageColor.getrgb(form.background)[:3]
-    colours = picture.Colours(images.shape[-1], background)
-    size, policy = images.shape[1:3], form.resize
-    expected = np.stack(
-        [resizing.resize(picture.decode(file, colours), size, policy, background) for file in files]
-    )
-    pixels = received.images(files)
-    away = float(np.abs(expected.astype(float) - pixels).mean(axis=(1, 2, 3)).max())
-    if not away <= LEVELS:
-        raise Differs(
-            f"pictures: expected the pixels of the pipeline's resizing ({policy}) to {LEVELS:g} level on"
-            f" average, received {away:.2f}"
-        )
-    probabilities = received.probabilities(files)
-    require_same(judged(judge, pixels), probabilities, "pictures")
-    require_classes([classes[label] for label in probabilities.argmax(axis=1)], received.classes(files))
-    return away
-
-
-def _encoded(image: np.ndarray, number: int) -> bytes:
-    """Encode an image as a PNG file that is larger or smaller, wide or high."""
-    height, width = image.shape[:2]
-    down, across = [(1.5, 1), (1, 2.2), (3.1, 2.7), (0.7, 0.9)][number % 4]
-    resized = resizing.resize(image, (max(1, int(height * down)), max(1, int(width * across))), "squash")
-    buffer = io.BytesIO()
-    Image.fromarray(resized[..., 0] if resized.shape[-1] == 1 else resized).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -16,7 +16,7 @@ def of(model: keras.Model) -> keras.Model:
     """
     first = next((each for each in model.layers if isinstance(each, keras.layers.Normalization)), None)
     if first is None:
-        raise errors.BadInput("expected a model that the train stage saved, received one without normalization")
+        raise errors.BadInput("expected a model that the train stage saved, received one of other layers")
     inner = keras.Model(first.input, model.get_layer("probabilities").output)
     image = keras.Input(model.input_shape[1:], name="image")
     return keras.Model(image, inner(image), name=model.name)
