@@ -4,6 +4,7 @@ The model computes in float32 then, whatever it was trained in. Exit status: 1 w
 """
 
 import argparse
+import functools
 import importlib
 import itertools
 import os
@@ -19,10 +20,11 @@ import numpy as np
 
 from stages.classifier import provenance, saving
 from stages.inputs import manifest, tfrecord
-from stages.running import ending, errors, outputs, progress
+from stages.running import ellipsis, ending, errors, outputs, progress
 from stages.serving import facts, float32, job, looks, parity, picture_parity, pixels_only
 
 FORMATS = ("saved_model", "onnx", "litert")  # files of this folder
+NAMES = 200  # characters, in an error
 SAMPLES = 200  # training images that quantization looks at
 
 
@@ -72,16 +74,19 @@ def _export(arguments: argparse.Namespace) -> None:
     chosen = _format(arguments.format)
     output = Path(os.path.abspath(arguments.output))
     facts.require_replaceable(output)
-    training, test = provenance.read(arguments.model), _split(arguments.test, "--test")
-    _require_classes(training, test)
+    training = provenance.read(arguments.model)
+    test = _split(arguments.test, "--test", training.classes)
     file, shape = arguments.model / "model.keras", test.manifest.image_shape
     saved = looks.reduced(saving.load(file, shape, len(training.classes)), arguments.looks)
     known = facts.gather(file, training, arguments.format, shape, looks.of(saved), arguments.int8)
     model = float32.rebuilt(saved)
     with outputs.folder(output) as partial:
-        samples = _samples(_split(arguments.train, "--train")) if arguments.int8 else ()
+        train = _split(arguments.train, "--train", training.classes, shape) if arguments.int8 else test
+        samples = functools.partial(_samples, train)
         chosen.write(job.Job(_servable(saved, arguments.int8), known, samples), partial)
-        compared = _compare(saved, model, chosen.load(partial), test, known)
+        exported = chosen.load(partial)
+        parity.require_classes(training.classes, exported.classes)
+        compared = _compare(saved, model, exported, test, known)
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     looks_at = f"{known.looks} look{'' if known.looks == 1 else 's'} at an image"
     print(f"{arguments.output}: {size / 1e6:.2f} MB, {known.precision}, {looks_at}")
@@ -98,21 +103,22 @@ def _format(name: str) -> ModuleType:
         ) from error
 
 
-def _split(folder: Path, option: str) -> tfrecord.Split:
+def _split(folder: Path, option: str, classes: list[str], shape: list[int] | None = None) -> tfrecord.Split:
     if not (folder / manifest.FILE).is_file():
         raise errors.BadInput(
             f"{option}: expected the records that an export is compared on, or finds its ranges by, at"
             f" {folder}, found none; run `dvc repro records` or `dvc pull records`, or name another folder"
         )
-    return tfrecord.Split(folder)
-
-
-def _require_classes(training: provenance.Training, test: tfrecord.Split) -> None:
-    if training.classes != test.manifest.classes:
-        raise errors.BadInput(
-            f"--test: expected records of the model's classes, {', '.join(training.classes)}; received"
-            f" {', '.join(test.manifest.classes)}"
+    split = tfrecord.Split(folder)
+    known = split.manifest
+    expected, received = (shape or known.image_shape, classes), (known.image_shape, known.classes)
+    if expected != received:
+        of_model, of_records = (
+            f"{ellipsis.cut(', '.join(names), NAMES)} as images {sides}"
+            for sides, names in (expected, received)
         )
+        raise errors.BadInput(f"{option}: expected records of {of_model}; received {of_records}")
+    return split
 
 
 def _servable(saved: keras.Model, int8: bool) -> keras.Model:
@@ -132,7 +138,6 @@ def _compare(
     saved: keras.Model, model: keras.Model, exported: Any, test: tfrecord.Split, known: facts.Facts
 ) -> list[str]:
     """Compare an export with the model, and say how it compares."""
-    parity.require_classes(known.classes, exported.classes)
     images = parity.chosen(test)
     judge = parity.of_keras(model)
     expected = parity.judged(judge, images)
@@ -148,7 +153,7 @@ def _compare(
     if exported.pictures:
         away = picture_parity.require_pictures(judge, exported.pictures, images, known.form, known.classes)
         said.append(
-            f"{picture_parity.PICTURES} PNG files: the pipeline's pixels to {away:.2f} levels on average"
+            f"pictures as PNG files: the pipeline's pixels, on average {away:.2f} levels away at most"
         )
     return said
 

@@ -1,6 +1,6 @@
 """What is to be exported: a model, the facts about it, and the images that quantization looks at."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import keras
@@ -14,4 +14,4 @@ class Job(NamedTuple):
 
     model: keras.Model  # in float32, from images [B, H, W, C] to {"probabilities": [B, K]}
     facts: facts.Facts
-    samples: Iterable[np.ndarray] = ()  # training images, float32 [1, H, W, C] each; only for int8
+    samples: Callable[[], Iterable[np.ndarray]]  # images for int8's ranges, float32 [1, H, W, C] each

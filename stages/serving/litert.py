@@ -30,7 +30,7 @@ def write(given: job.Job, folder: Path) -> None:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if given.facts.precision == "int8":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ({facts.IMAGE: each} for each in given.samples)
+            converter.representative_dataset = lambda: ({facts.IMAGE: each} for each in given.samples())
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         (folder / FILE).write_bytes(_converted(converter))
     facts.write(folder, given.facts)
