@@ -1,9 +1,11 @@
 """An export answers as the model does, says what it is, and is not kept if it does not."""
 
 import json
+import re
 import shutil
 import sys
 
+import ai_edge_litert
 import keras
 import numpy as np
 import onnx
@@ -22,6 +24,7 @@ from tests import pictures, sandbox, tiny
 SHAPE = (8, 8, 3)
 FORM = {"background": "#ff0000", "resize": "pad"}
 CONSTANTS = manifest.Normalization(method="standardize", mean=[100, 120, 140], std=[50, 60, 70])
+CARD = sandbox.PROJECT / "stages/reporting/model_card.md.j2"
 FORMATS = ["saved_model", "onnx", "litert"]
 
 
@@ -175,6 +178,23 @@ def test_names_and_the_free_dimension_of_onnx(exported):
     session = onnxruntime.InferenceSession(str(exported / "onnx/model.onnx"))
     ends = [(each.name, each.shape) for each in (*session.get_inputs(), *session.get_outputs())]
     assert ends == [("image", ["batch", *SHAPE]), ("probabilities", ["batch", 2])]
+
+
+LINES = re.findall(r"^\| `(.*)`.*\| `(.*)` \|$", CARD.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "line"), LINES)
+def test_the_lines_of_the_model_card_run(project, exported, expected, monkeypatch, name, line):
+    monkeypatch.chdir(project)
+    pictures.put(project / "picture.png", pictures.encoded(images(project)[0].astype(np.uint8)))
+    known = {
+        "ai_edge_litert": ai_edge_litert,
+        "images": images(project, 1).astype(np.uint8),
+        "onnxruntime": onnxruntime,
+        "tf": tf,
+    }
+    received = np.asarray(eval(line, known))
+    np.testing.assert_allclose(received, expected[:1], atol=0.1 if "int8" in name else 1e-5)
 
 
 def test_the_bytes_of_pictures_get_classes(project, exported):
