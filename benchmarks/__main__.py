@@ -8,6 +8,7 @@ from pathlib import Path
 from stages.running import errors
 
 NAMES = dict.fromkeys(["step", "data_path", "pictures", "kernels", "learning", "transfer"], "speed")
+NAMES |= {"exports": "speed"}
 NAMES |= dict.fromkeys(["accuracy", "ablation", "tutorials", "picture", "killed"], "suites")
 NAMES |= {"imagenet": "pretrained"}
 
