@@ -1,7 +1,7 @@
 """Measure a model in the runtimes that it can be exported to, beside Keras's `predict`.
 
-    python -m benchmarks exports                     # data/model, five rounds
-    python -m benchmarks exports --rounds 1 --looks 1
+    python -m benchmarks exports --page                # five rounds, and the table in docs/benchmarks.md
+    python -m benchmarks exports --rounds 1 --looks 1  # a rough look
 
 The model is exported to each format, which compares it with the Keras model on the records. Then each runs in
 a process of its own on made-up images, and they take turns: one image, and a batch.
@@ -16,9 +16,12 @@ from typing import Any
 
 from benchmarks import child, machine, options, table
 from benchmarks.speed import runtimes, targets
+from benchmarks.suites import templates
 from stages.inputs import manifest
+from stages.reporting import markdown
 from stages.running import errors
 
+PAGE = Path("docs/benchmarks.md")
 BATCH = 256
 TIMES = 15.0  # as fast as Keras's predict, with one image
 NAMES = {
@@ -38,6 +41,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
     parser.add_argument("--batch", type=int, default=BATCH, help="images")
     parser.add_argument("--looks", type=int, help="of the exports at an image; as the model's unless given")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/exports.json"))
     chosen = parser.parse_args(words)
     if min(chosen.rounds, chosen.batch) < 1:
@@ -52,6 +56,9 @@ def main(words: Sequence[str]) -> None:
         timed = runtimes.run(places, (height, width, channels), chosen.batch, chosen.rounds)
     report = summarize(timed, bytes_, chosen.batch, chosen.looks, [height, width, channels])
     machine.publish(chosen.output, render(report), report)
+    if chosen.page:
+        shown = f"{markdown.cut(*cells(report))}\n\n{machine.line(machine.describe())}."
+        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), "exports", shown))
 
 
 def _command(export: str, place: Path, chosen: Any) -> list[object]:
@@ -109,8 +116,8 @@ def summarize(
     }
 
 
-def render(report: dict[str, Any]) -> str:
-    """The report as tables for a terminal."""
+def cells(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of a table: a row for each runtime."""
     rows = [
         [
             NAMES[name],
@@ -123,4 +130,9 @@ def render(report: dict[str, Any]) -> str:
         for name, row in report["peers"].items()
     ]
     head = ["runtime", "MB", "ms for one image", "range", "times Keras", f"images/s at {report['batch']}"]
-    return f"{table.render(head, rows)}\n\n{targets.render(report['targets'])}"
+    return head, rows
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report as tables for a terminal."""
+    return f"{table.render(*cells(report))}\n\n{targets.render(report['targets'])}"
