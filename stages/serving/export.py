@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from stages.classifier import provenance, saving
 from stages.inputs import manifest, tfrecord
@@ -71,6 +72,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    tf.config.set_visible_devices([], "GPU")  # they multiply float32 with 10 bits after the point (TF32)
     chosen = _format(arguments.format)
     output = Path(os.path.abspath(arguments.output))
     facts.require_replaceable(output)
