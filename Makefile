@@ -2,6 +2,7 @@
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
 # make own     run it on a folder of real pictures, in the copy own/
+# make export  FORMAT=onnx, litert or saved_model: write the model to exports/; OPTIONS='--int8' adds to it
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
@@ -10,7 +11,7 @@
 # make -s predict IMAGES=photos          classify pictures: CSV on standard output;
 #                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report page predict test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report page predict export test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -27,12 +28,14 @@ repro: .venv/$(REQUIREMENTS)
 # What the user names is text: make does not expand it, and the shell gets it from the environment.
 COMPARED := $(filter-out undefined,$(origin BASE))
 BASE ?= main
+FORMAT ?= onnx
 IMAGES ?= data/images
 OPTIONS ?=
 override BASE := $(value BASE)
+override FORMAT := $(value FORMAT)
 override IMAGES := $(value IMAGES)
 override OPTIONS := $(value OPTIONS)
-export BASE IMAGES OPTIONS
+export BASE FORMAT IMAGES OPTIONS
 
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
@@ -42,6 +45,9 @@ page: .venv/$(REQUIREMENTS)
 
 predict: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.serving.predict --options="$$OPTIONS" -- "$$IMAGES"
+
+export: .venv/requirements-export.txt
+	@.venv/bin/python -m stages.serving.export --options="$$OPTIONS" -- "$$FORMAT"
 
 # Tests in which the processor's own arithmetic matters run again as an older processor computes.
 NUMERIC := $(addprefix tests/test_,activation_layer.py activations.py batch_norm.py convolution_layer.py dropout.py max_pooling.py \
@@ -94,7 +100,7 @@ bench-full: .venv/requirements-bench.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
-.venv/requirements-dev.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
+.venv/requirements-dev.txt .venv/requirements-export.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
@@ -108,7 +114,8 @@ lock: .venv/requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(UV_COMPILE) pyproject.toml --extra cpu --output-file requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
-	$(UV_COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(UV_COMPILE) --group export --constraint requirements.txt --output-file requirements-export.txt
+	$(UV_COMPILE) --group dev --constraint requirements.txt --constraint requirements-export.txt --output-file requirements-dev.txt
 
 clean:
 	rm -rf .venv .axe-core .hypothesis .mypy_cache .pytest_cache .ruff_cache

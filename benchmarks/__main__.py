@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.running import errors
 
 NAMES = dict.fromkeys(
-    ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer"], "speed"
+    ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer", "exports"], "speed"
 )
 NAMES |= dict.fromkeys(["accuracy", "ablation", "tutorials", "picture", "killed"], "suites")
 NAMES |= {"imagenet": "pretrained"}

@@ -12,7 +12,7 @@ from typing import Any
 from stages.layers import processor
 from stages.running import cores, outputs
 
-PACKAGES = ["keras", "numpy", "tensorflow", "tensorflow-cpu", "torch"]
+PACKAGES = ["ai-edge-litert", "keras", "numpy", "onnxruntime", "tensorflow", "tensorflow-cpu", "torch"]
 
 
 def describe(device: str = "cpu") -> dict[str, Any]:

@@ -26,8 +26,9 @@ def project(tmp_path):
     environment.mkdir(parents=True)
     (environment / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     (environment / "python").chmod(0o755)
-    for name in ("requirements.txt", ".venv/requirements.txt"):
+    for name in ("requirements.txt", "requirements-export.txt"):
         (tmp_path / name).touch()
+        (tmp_path / ".venv" / name).touch()
     return tmp_path
 
 
@@ -41,6 +42,7 @@ def test_without_git_the_remedy_is_named(project):
 
 def words(project, *arguments, target="report", **variables):
     """The words that a target gives to its Python, after the module."""
+    """The words that `make` gives to its Python, after the module."""
     done = subprocess.run(
         ["make", "-s", target, *arguments],
         cwd=project,
@@ -86,3 +88,14 @@ def test_images_are_one_word(project, name):
     assert words(project, f"IMAGES={name}", target="predict") == ["--options=", "--", name]
     assert words(project, target="predict", IMAGES=name) == ["--options=", "--", name]
     assert not (project / "F").exists()
+
+
+def test_a_format_and_its_options_are_one_word_each(project, name):
+    expected = [f"--options={name}", "--", name]
+    assert words(project, f"FORMAT={name}", f"OPTIONS={name}", target="export") == expected
+    assert words(project, target="export", FORMAT=name, OPTIONS=name) == expected
+    assert not (project / "F").exists()
+
+
+def test_the_format_is_onnx_unless_named(project):
+    assert words(project, target="export") == ["--options=", "--", "onnx"]

@@ -318,6 +318,23 @@ def test_the_example_prepares_a_picture_as_training_did(tmp_path, monkeypatch, r
     assert np.abs(found["images"][0].astype(int) - expected).mean() <= 1
 
 
+def test_there_is_a_line_for_pictures_and_one_for_each_export():
+    used = section(model_card.text(facts()), "Use")
+    assert "`python -m stages.serving.predict PICTURE...`" in used
+    head, *lines = rows(used)
+    assert head == ["format", "probabilities"]
+    assert [line[0].split(",")[0] for line in lines] == [
+        "saved_model",
+        "saved_model",
+        "onnx",
+        "litert",
+        "litert --int8",
+    ]
+    for name, line in lines:
+        folder = name.split(",")[0].replace(" -", "")
+        assert f'"exports/{folder}' in line
+
+
 def test_images_of_other_channels_leave_the_reading_to_the_user():
     (code,) = re.findall(r"```python\n(.*?)```", model_card.text(facts(shape=(9, 7, 2))), re.DOTALL)
     assert "images = ...  # uint8 [B, 9, 7, 2]" in code and "PIL" not in code

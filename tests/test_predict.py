@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -435,6 +436,27 @@ def test_more_classes_than_there_are_are_all_of_them(run, tmp_path):
     header, row = csv.reader(io.StringIO(printed))
     assert header[-3:] == ["label_4", "probability_4", "error"]
     assert sorted(row[1:-1:2]) == trained.CLASSES
+
+
+def test_the_label_is_unknown_where_the_model_is_not_sure(run, tmp_path):
+    for number in range(12):
+        pictures.put(tmp_path / f"photos/{number}.png", pictures.png(number, 12, 10))
+    _, printed, said = run("--target-precision", "0.97", "photos")
+    _, plain, _ = run("photos")
+    least = float(re.search(r"below (0\.\d+)", said).group(1))
+    unsure = [float(row[2]) < least for row in parsed(plain)]
+    assert 0 < sum(unsure) < 12
+    for row, before, is_unsure in zip(parsed(printed), parsed(plain), unsure, strict=True):
+        assert row == ([before[0], "unknown", *before[2:]] if is_unsure else before)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"), [("0.9999", "at no confidence; expect less"), ("1.5", "a number between 0 and 1")]
+)
+def test_a_precision_that_cannot_be_is_refused(run, tmp_path, precision, said):
+    pictures.put(tmp_path / "photos/1.png", pictures.png(1, 12, 10))
+    status, printed, line = run("--target-precision", precision, "photos")
+    assert status == 2 and not printed and said in line
 
 
 def test_options_may_come_in_one_text(run, tmp_path):

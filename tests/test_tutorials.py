@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import machine, runs
-from benchmarks.suites import shrink, tutorials, tutorials_page
+from benchmarks.suites import shrink, templates, tutorials, tutorials_page
 from stages.running import errors
 from tests import measured, sandbox
 
@@ -158,9 +158,9 @@ def test_every_link_of_the_page_leads_to_a_file(reports, tmp_path):
 
 def test_text_is_replaced_only_between_the_markers():
     text = "before\n<!-- tutorials -->\nold\n\nold\n<!-- /tutorials -->\nafter\n"
-    new = tutorials_page.replace(text, "new")
+    new = templates.replace(text, "tutorials", "new")
     assert new == "before\n<!-- tutorials -->\nnew\n<!-- /tutorials -->\nafter\n"
-    assert tutorials_page.replace(new, "new") == new
+    assert templates.replace(new, "tutorials", "new") == new
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_text_is_replaced_only_between_the_markers():
 )
 def test_text_without_both_markers_is_refused(text):
     with pytest.raises(errors.BadInput, match="expected one <!-- tutorials --> and, after it, one"):
-        tutorials_page.replace(text, "new")
+        templates.replace(text, "tutorials", "new")
 
 
 def test_the_docs_page_is_renewed_without_training(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 """A small model in a folder, as the train stage leaves it."""
 
 import keras
+import numpy as np
 
-from stages.classifier import assembly, provenance, saving
+from stages.classifier import assembly, provenance, saving, validation
 from stages.inputs import manifest
 from tests import tiny
 
@@ -24,4 +25,7 @@ def write(folder, classes=CLASSES, shape=SHAPE, form=FORM, seed=0):
     saving.save(classifier.probabilities, folder / "model.keras")
     values = {**tiny.TRAINING, "classes": list(classes), "form": form}
     provenance.write(folder, provenance.Training.model_validate(values))
+    sure = np.linspace(0.26, 1, 400)
+    rows = np.stack([sure, *[(1 - sure) / (len(classes) - 1)] * (len(classes) - 1)], axis=1)
+    validation.write(folder, np.where(sure > 0.5, 0, 1), rows)  # right where the confidence is above a half
     return folder

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from benchmarks import runs
-from stages.running import outputs
+from stages.running import errors, outputs
 
 
 def render(name: str, **values: Any) -> str:
@@ -15,6 +15,19 @@ def render(name: str, **values: Any) -> str:
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, loader=loader)
     environment.filters["spread"] = runs.spread
     return environment.get_template(name).render(values)
+
+
+def replace(text: str, name: str, between: str) -> str:
+    """Put something else between a document's markers of a name: <!-- NAME --> and <!-- /NAME -->.
+
+    Raises:
+        errors.BadInput: it does not have each marker once, in this order.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise errors.BadInput(f"expected one {start} and, after it, one {end}, found others")
+    head, rest = text.split(start)
+    return f"{head}{start}\n{between}\n{end}{rest.split(end)[1]}"
 
 
 def write(path: Path, text: str) -> None:

@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> None:
     write(FOLDER)
     if chosen.page:
         systems = tutorials_page.systems(runs.read(RESULTS))
-        templates.write(PAGE, tutorials_page.replace(PAGE.read_text("utf-8"), systems))
+        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), "tutorials", systems))
 
 
 def keep(folder: Path, reports: Path) -> None:

@@ -8,9 +8,7 @@ from ruamel.yaml import YAML
 
 from benchmarks import recipes, runs
 from benchmarks.suites import templates
-from stages.running import errors
 
-START, END = "<!-- tutorials -->", "<!-- /tutorials -->"
 SHOWN = ["learning_curves.png", "confusion_matrix.png"]  # of every params file; the others are folded
 TUTORIALS: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_name("tutorials.yaml"))
 CONFIGS = list(dict.fromkeys(config for each in TUTORIALS for config in each["variants"].values()))
@@ -32,18 +30,6 @@ def systems(measured: Sequence[runs.Run]) -> str:
 def page(measured: Sequence[runs.Run], folder: Path) -> str:
     """Write the whole page, with the pictures in `folder`, which has a folder for each params file."""
     return _render("tutorials.md.j2", measured, folder)
-
-
-def replace(text: str, between: str) -> str:
-    """Put something else between a document's two markers.
-
-    Raises:
-        errors.BadInput: it does not have each marker once, in this order.
-    """
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        raise errors.BadInput(f"expected one {START} and, after it, one {END}, found others")
-    head, rest = text.split(START)
-    return f"{head}{START}\n{between}\n{END}{rest.split(END)[1]}"
 
 
 def _render(template: str, measured: Sequence[runs.Run], folder: Path) -> str:
