@@ -90,6 +90,7 @@ def test_images_are_one_word(project, name):
     assert not (project / "F").exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
 def test_a_format_and_its_options_are_one_word_each(project, name):
     expected = [f"--options={name}", "--", name]
     assert words(project, f"FORMAT={name}", f"OPTIONS={name}", target="export") == expected
