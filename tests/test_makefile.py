@@ -8,6 +8,7 @@ import pytest
 
 from tests import sandbox
 
+NAMED = {"BASE", "FORMAT", "IMAGES", "OPTIONS"}  # by the user, for targets
 NAMES = [
     "x'; touch F; echo '",
     "x$(shell touch F)",
@@ -42,11 +43,13 @@ def test_without_git_the_remedy_is_named(project):
 
 def words(project, *arguments, target="report", **variables):
     """The words that a target gives to its Python, after the module."""
-    """The words that `make` gives to its Python, after the module."""
+    outside = {
+        name: value for name, value in os.environ.items() if name not in NAMED
+    }  # `make test` sets them
     done = subprocess.run(
         ["make", "-s", target, *arguments],
         cwd=project,
-        env=os.environ | variables,
+        env=outside | variables,
         capture_output=True,
         text=True,
         check=True,
