@@ -24,7 +24,7 @@ def test_a_log_gets_one_line_at_the_end_of_quick_work(capsys):
         bar.update(500)
         bar.update(1500)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("training: 2.00k of 2.00k images, ")
+    assert line.startswith("training: 2,000 of 2,000 images, ")
     assert " images/s, " in line
     assert line.endswith(" 0 s")
 
@@ -34,7 +34,7 @@ def test_a_log_of_long_work_says_how_much_is_left(every_update, capsys):
         bar.update()
         bar.update(3)
     first, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("training: 1.00 of 4.00 images, ")
+    assert first.startswith("training: 1 of 4 images, ")
     assert first.endswith(" s left")
     assert last.startswith("training: 4.00 of 4.00 images, ")
     assert "left" not in last

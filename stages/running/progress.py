@@ -33,10 +33,8 @@ class LogLines:
     def _print(self) -> None:
         self.printed, self.printed_at = time.monotonic(), self.done
         seconds = max(self.printed - self.started, 1e-9)
-        done, total, rate = (
-            tqdm.format_sizeof(value, divisor=self.divisor)
-            for value in (self.done, self.total, self.done / seconds)
-        )
+        done, total = self._amount(self.done), self._amount(self.total)
+        rate = tqdm.format_sizeof(self.done / seconds, divisor=self.divisor)
         parts = [f"{self.label}: {done} of {total}{self.unit}", f"{rate}{self.unit}/s"]
         parts += [self.numbers] if self.numbers else []
         if self.done >= self.total:
@@ -47,6 +45,10 @@ class LogLines:
             print(", ".join(parts), file=sys.stderr, flush=True)
         except OSError:  # nobody reads it any more
             output.silence(output.STDERR)
+
+    def _amount(self, value: float) -> str:
+        """Write a count in full, and an amount of bytes with a prefix."""
+        return f"{value:,.0f}" if self.divisor == 1000 else tqdm.format_sizeof(value, divisor=self.divisor)
 
     def __enter__(self) -> Self:
         return self
