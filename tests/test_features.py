@@ -104,7 +104,7 @@ def test_the_weights_are_those_of_the_backbone_in_every_epoch(records, tmp_path,
     np.testing.assert_allclose(history(both[0]), history(both[1]), atol=1e-4)
     for view in (1, 2):
         assert said.err.count(f"features of the training images, view {view}/2: 24 of 24 images") == 1
-    assert said.err.count("features of the validation images, view 1/1: 8.00 of 8.00 images") == 1
+    assert said.err.count("features of the validation images, view 1/1: 8 of 8 images") == 1
     assert [line for line in said.out.splitlines() if line.startswith("while only")] == [
         f"while only the head is trained, the backbone runs {often}"
         for often in ("once for each view that is read", "in every epoch")
