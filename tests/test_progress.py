@@ -36,7 +36,7 @@ def test_a_log_of_long_work_says_how_much_is_left(every_update, capsys):
     first, last = capsys.readouterr().err.splitlines()
     assert first.startswith("training: 1 of 4 images, ")
     assert first.endswith(" s left")
-    assert last.startswith("training: 4.00 of 4.00 images, ")
+    assert last.startswith("training: 4 of 4 images, ")
     assert "left" not in last
 
 
