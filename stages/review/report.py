@@ -7,7 +7,6 @@ too; 2 is bad input or usage, without a report.
 
 import argparse
 import math
-import shlex
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from stages.figures import canvas
 from stages.reporting import markdown
 from stages.review import lockfile, pairing, project, results, sections, side_by_side
-from stages.running import ending, errors, outputs
+from stages.running import ending, errors, options, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
 PARAMS = "params.yaml"
@@ -51,13 +50,7 @@ def _arguments() -> argparse.Namespace:
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--picture-url", type=_address, metavar="URL", help="where the report finds it")
     place.add_argument("--picture-link", type=_address, metavar="URL", help="link to this page instead")
-    parser.add_argument("--options", default="", metavar="TEXT", help="more of these options in one text")
-    arguments = parser.parse_args()
-    if arguments.options:
-        try:
-            arguments = parser.parse_args([*sys.argv[1:], *shlex.split(arguments.options)])
-        except ValueError as error:  # from shlex
-            parser.error(f"--options: {error}, received {arguments.options!r}")
+    arguments = options.parse(parser)
     if (arguments.picture_url or arguments.picture_link) and not arguments.picture:
         parser.error("--picture-url and --picture-link need --picture")
     return arguments

@@ -8,8 +8,6 @@ import functools
 import importlib
 import itertools
 import os
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +19,7 @@ import tensorflow as tf
 
 from stages.classifier import provenance, saving
 from stages.inputs import manifest, tfrecord
-from stages.running import ellipsis, ending, errors, outputs, progress
+from stages.running import ellipsis, ending, errors, options, outputs, progress
 from stages.serving import facts, float32, job, looks, parity, picture_parity, pixels_only
 
 FORMATS = ("saved_model", "onnx", "litert")  # files of this folder
@@ -57,13 +55,7 @@ def _arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help="records that --int8 finds its ranges by",
     )
-    parser.add_argument("--options", default="", metavar="TEXT", help="more of these options in one text")
-    arguments = parser.parse_args()
-    if arguments.options:
-        try:
-            arguments = parser.parse_args([*shlex.split(arguments.options), *sys.argv[1:]])
-        except ValueError as error:  # from shlex
-            parser.error(f"--options: {error}, received {arguments.options!r}")
+    arguments = options.parse(parser)
     if arguments.int8 and arguments.format != "litert":
         parser.error(f"--int8 is for litert only, received {arguments.format}")
     if arguments.output is None:

@@ -9,7 +9,6 @@ used is a row with its reason. Exit status: 0 if all pictures have answers; 3 if
 import argparse
 import itertools
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import PIL
 
 from stages.decoding import picture
-from stages.running import ending, outputs, progress
+from stages.running import ending, options, outputs, progress
 from stages.serving import classify, places, rows, unfinished
 
 if TYPE_CHECKING:
@@ -71,13 +70,7 @@ def _arguments() -> argparse.Namespace:
         metavar="N",
         help=f"a picture with more is an error ({picture.MAX_PIXELS})",
     )
-    parser.add_argument("--options", default="", metavar="TEXT", help="more of these options in one text")
-    arguments = parser.parse_args()
-    if arguments.options:
-        try:
-            arguments = parser.parse_args([*shlex.split(arguments.options), *sys.argv[1:]])
-        except ValueError as error:  # from shlex
-            parser.error(f"--options: {error}, received {arguments.options!r}")
+    arguments = options.parse(parser)
     if arguments.places.count(places.STANDARD_INPUT) > 1:
         parser.error("expected - once, as standard input can be read once")
     return arguments
