@@ -30,3 +30,8 @@ def test_a_long_list_of_choices_is_only_counted(count, listed):
     assert ("name0, name1" in message) is listed
     assert (f"{count} known names" in message) is not listed
     assert "Did you mean 'name7'?" in message
+
+
+def test_unknown_names_stay_in_one_line():
+    said = str(errors.unknown("column", "lab\nel", ["file\nname", "label"]))
+    assert said == "unknown column 'lab\\nel'; expected one of: file\\nname, label. Did you mean 'label'?"

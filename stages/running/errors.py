@@ -39,12 +39,11 @@ class BelowFloor(StageError):
 
 def unknown(kind: str, received: str, expected: Iterable[str]) -> BadInput:
     """Return the error for a name that is not among `expected`; it suggests the nearest one."""
-    names = [ellipsis.cut(name, LONGEST_NAME) for name in expected]
-    received = ellipsis.cut(str(received), LONGEST_NAME)
+    names, received = [_in_a_line(name) for name in expected], _in_a_line(str(received))
     near = difflib.get_close_matches(received, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = f" Did you mean '{near[0]}'?" if near else ""
     choices = ", ".join(names) if len(names) <= 30 else f"{len(names)} known names"
-    return BadInput(f"unknown {kind} {received!r}; expected one of: {choices}.{hint}")
+    return BadInput(f"unknown {kind} '{received}'; expected one of: {choices}.{hint}")
 
 
 def too_small(model: str, smallest: int, image_shape: Sequence[int], remedy: str) -> BadInput:
@@ -54,6 +53,10 @@ def too_small(model: str, smallest: int, image_shape: Sequence[int], remedy: str
         f"{model} expects images of at least {smallest}x{smallest} pixels, received {height}x{width};"
         f" {remedy} or enlarge the images with subset.image_size"
     )
+
+
+def _in_a_line(name: str) -> str:
+    return ellipsis.cut(name.replace("\n", "\\n"), LONGEST_NAME)
 
 
 def _spelt_out(control: re.Match[str]) -> str:
