@@ -1,6 +1,6 @@
 """How much an image counts in the loss, by its class.
 
-The weights have a mean of 1 over the training images of an epoch, so that the learning rate keeps its meaning.
+The weights have a mean of 1 over an epoch's training images, so that the learning rate keeps its meaning.
 """
 
 import math
