@@ -74,14 +74,12 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     classifier = saving.load(file, split.manifest.image_shape, len(classes))
     judged = predictions.predict(classifier, split)
     predictions.require_probabilities(judged.probabilities, file)
-    found = averages.measure(judged.labels, judged.probabilities)
+    found, calibrated = averages.measure(judged.labels, judged.probabilities), known["training"].calibration
     facts = model_card.Facts(
         **known,
         image_shape=split.manifest.image_shape,
         history=learning,
-        **_measured(
-            judged, found, classifier, classes, params.calibration_bins, known["training"].calibration
-        ),
+        **_measured(judged, found, classifier, classes, params.calibration_bins, calibrated),
     )
     facts = _selected(facts, model, params.target_precision)
     _write_numbers(reports, facts, judged)
@@ -123,10 +121,8 @@ def _measured(
     numbers = metrics.evaluate(actual, given, classes, bins)
     balanced, macro = metrics.over_classes(found)
     numbers |= balanced | {"macro": numbers["macro"] | macro}
-    of_classes, ranking = (
-        metrics.per_class(actual, predicted, classes),
-        metrics.ranking_per_class(found, classes),
-    )
+    of_classes = metrics.per_class(actual, predicted, classes)
+    ranking = metrics.ranking_per_class(found, classes)
     before = None
     if calibrated is not None:
         undone = calibration.undone(given, calibrated.temperature)

@@ -11,11 +11,11 @@ from stages.explaining import predictions
 
 
 def write(path: Path, judged: predictions.Predictions, classes: Sequence[str]) -> None:
-    """Write a Parquet file with a row per image, in the order of the predictions; equal ones give equal bytes.
+    """Write a Parquet file with a row per image, in the order of the predictions.
 
     The columns are `index` (int64) and, of own pictures, `path`, as in reports/predictions.csv, and one of
     each class, with the probabilities as the model gives them, in float32. `index` and `path` end in as many
-    _ as keep them apart from classes of that name.
+    _ as keep them apart from classes of that name. Equal predictions give equal bytes.
 
     Args:
         path: The file.

@@ -55,9 +55,8 @@ def figure(
         _draw(axes, actual == label, probabilities[:, label], color=color, lw=1.6, label=name)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel="recall: share of the class's images that is found")
     axes.set_ylabel("precision: share of what is taken for it that is right")
-    which = (
-        f"the {len(named)} classes with the lowest average precision" if len(others) else "average precision"
-    )
+    lowest = f"named: the {NAMED} classes with the lowest average precision"
+    which = lowest if len(others) else "beside the names: average precision"
     axes.set_title(f"Each class against the rest, on {len(actual):,} test images\n{which}")
     axes.grid(alpha=0.3)
     handles, labels = axes.get_legend_handles_labels()

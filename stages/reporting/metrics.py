@@ -105,11 +105,10 @@ def over_classes(found: averages.Averages) -> tuple[dict[str, float], dict[str, 
     ranked = averages.mean(found.average_precision), averages.mean(found.roc_auc)
     names = "f1", "average_precision", "roc_auc"
     means = dict(zip(names, (averages.mean(found.f1), *ranked), strict=True))
-    macro = _rounded(
-        {key: value for name, mean in means.items() for key, value in _named(name, mean).items()}
-    )
-    macro["ranked_classes"] = int((~np.isnan(found.roc_auc[:, 0])).sum())
-    return _rounded(_named("balanced_accuracy", averages.mean(found.recall))), macro
+    macro: dict[str, float] = {"ranked_classes": int((~np.isnan(found.roc_auc[:, 0])).sum())}
+    for name, mean in means.items():
+        macro |= _named(name, mean)
+    return _rounded(_named("balanced_accuracy", averages.mean(found.recall))), _rounded(macro)
 
 
 def ranking_per_class(found: averages.Averages, classes: list[str]) -> dict[str, dict[str, float]]:

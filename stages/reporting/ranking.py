@@ -1,6 +1,5 @@
 """How well each class's probability ranks its images before all others, at every threshold at once."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +34,11 @@ def by_class(actual: np.ndarray, probabilities: np.ndarray, weights: np.ndarray)
     return Ranked(*(np.stack(each) for each in zip(*found, strict=True)))
 
 
-def _of_class(is_own: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> Sequence[np.ndarray]:
+def _of_class(is_own: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute average precision and the area under the ROC curve of one class, float64 [B] each."""
     if is_own.all() or not is_own.any():
-        return np.full((2, weights.shape[1]), np.nan)
+        nothing = np.full(weights.shape[1], np.nan)
+        return nothing, nothing
     levels = np.unique(scores[is_own])[::-1]  # the class's probabilities, the highest first
     place = np.searchsorted(-levels, -scores)  # of the first level that an image reaches
     is_tied = np.append(levels, np.nan)[place] == scores

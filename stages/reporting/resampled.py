@@ -1,9 +1,9 @@
 """Intervals of what is a mean over classes: the test images drawn again and again, with replacement.
 
-Each class's images are drawn apart, as many as there are of it. The measures are means over classes, each on
-its own images, and so no class is missing in any draw. The intervals cover the luck of drawing these images of
-each class. How common the classes are is taken as given. Source: Efron and Tibshirani, "An Introduction to the
-Bootstrap", 1993, the percentile interval.
+Each class's images are drawn apart, as many as there are of it. So no class is missing in any draw, and a
+mean over classes is one over the same classes in all. The intervals cover the luck of drawing these images of
+each class; how common the classes are is taken as given. Source: Efron and Tibshirani, "An Introduction to
+the Bootstrap", 1993, the percentile interval.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _drawn(generator: np.random.Generator, images: int, count: int) -> np.ndarra
 
 
 def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds of the 95 % interval of what was computed for each draw, float [..., B]: [...] each."""
+    """Return the bounds of the 95 % interval of a measure of each draw, float [..., B]: float [...] each."""
     outside = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values, [outside, 1 - outside], axis=-1)
     return low, high
