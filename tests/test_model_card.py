@@ -76,7 +76,8 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
 
 def test_means_over_classes_have_intervals_and_say_which_classes_they_leave_out():
     given = facts()
-    rows_of = dict(rows(section(model_card.text(given), "Quantitative analyses"))[1:])
+    shown = rows(section(model_card.text(given), "Quantitative analyses"))
+    rows_of = dict(row for row in shown if len(row) == 2)
     assert rows_of["balanced accuracy: mean of the classes' recall"] == "80.00 % (75.00 to 85.00)"
     assert rows_of["mean of the classes' average precision, each against the rest"].startswith("90.00 % (8")
     assert "no test image" not in model_card.text(given)
