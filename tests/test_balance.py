@@ -26,7 +26,7 @@ def unequal(tmp_path_factory):
 
 
 def build(folder, unequal, **changes):
-    return tiny.build_records(folder, unequal, views=4, images_per_record=16, **changes)
+    return tiny.build_records(folder, unequal, **{"views": 4, "images_per_record": 16, **changes})
 
 
 def read(folder, view):
@@ -110,7 +110,7 @@ def test_a_manifest_whose_counts_do_not_add_up_is_refused(tmp_path, unequal):
 
 @pytest.mark.parametrize("value", ["balanced", 1, 0, -3, 2.5, True, None, 10**9])
 def test_other_values_are_one_line(value):
-    with pytest.raises(errors.BadInput, match="records.balance: expected none, equal, or a whole number"):
+    with pytest.raises(errors.BadInput, match=r"records\.balance: expected none, equal, or a whole number"):
         paramfile.check(records.Params, tiny.RECORDS | {"balance": value}, "records")
 
 

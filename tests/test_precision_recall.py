@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from stages.explaining import predictions, probabilities
 from stages.figures import canvas, precision_recall
@@ -51,7 +52,7 @@ def test_nothing_lies_over_something_else(tmp_path, classes):
         classes, names=[f"{label} is a very long name of a class $x$" for label in range(classes)]
     )
     canvas.save(drawn, tmp_path / "drawn.png")
-    renderer = drawn.canvas.get_renderer()
+    renderer = FigureCanvasAgg(drawn).get_renderer()
     box, axes = drawn.legends[0].get_window_extent(renderer), drawn.axes[0]
     assert box.y1 <= axes.get_tightbbox(renderer).y0
     assert box.x0 >= 0 and box.x1 <= drawn.bbox.x1 and box.y0 >= 0

@@ -3,7 +3,7 @@
 The weights have a mean of 1 over an epoch's training images, so that the learning rate keeps its meaning.
 """
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -31,7 +31,7 @@ def _checked(value: object) -> object:
 
 def _is_weight(name: object, weight: object) -> bool:
     is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    return isinstance(name, str) and is_number and 0 < float(weight) < math.inf  # type: ignore[arg-type]
+    return isinstance(name, str) and is_number and 0 < weight <= sys.float_info.max  # type: ignore[operator]
 
 
 Wanted = Annotated[Literal["none", "balanced"] | dict[str, float], pydantic.PlainValidator(_checked)]
@@ -56,7 +56,7 @@ def by_label(wanted: Wanted, classes: Sequence[str], images: Sequence[int]) -> n
         weights = np.divide(1, counts, out=np.zeros_like(counts), where=counts > 0)
     else:
         _require_all(wanted, classes)
-        weights = np.array([wanted[name] for name in classes])
+        weights = np.array([wanted[name] for name in classes]) / max(wanted.values())
     return (weights * counts.sum() / (weights @ counts)).astype(np.float32)
 
 
