@@ -101,9 +101,9 @@ def test_a_draw_has_as_many_images_of_each_class_in_parts_or_not(monkeypatch):
 
 def test_an_interval_is_as_wide_as_the_spread_over_other_test_images():
     sets = [predicted(400, 2, seed) for seed in range(100)]
-    found = [averages.mean(averages.measure(*each).roc_auc) for each in sets[:8]]
+    bounds = [metrics.over_classes(averages.measure(*each))[1] for each in sets[:8]]
     areas = [roc_auc_score(labels, probabilities[:, 1]) for labels, probabilities in sets]
-    widths = np.mean([one.high - one.low for one in found])
+    widths = np.mean([found["roc_auc_high"] - found["roc_auc_low"] for found in bounds])
     assert widths == pytest.approx(2 * 1.96 * np.std(areas), rel=0.3)
 
 

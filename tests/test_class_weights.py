@@ -11,6 +11,13 @@ from tests import tiny, training
 CLASSES, IMAGES = ["ant", "bee", "cat"], [60, 30, 10]
 
 
+def weights(wanted, images=IMAGES):
+    """The weights of the classes, after the check of the params."""
+    found = class_weights.by_label(checked(wanted), CLASSES, images)
+    assert found is not None and found.dtype == np.float32
+    return found
+
+
 def checked(value):
     return paramfile.check(train.Params, training.PARAMS | {"class_weight": value}, "train").class_weight
 
@@ -20,27 +27,27 @@ def test_without_weights_there_are_none():
 
 
 def test_balanced_classes_weigh_the_same_together():
-    found = class_weights.by_label(checked("balanced"), CLASSES, IMAGES)
+    found = weights("balanced")
     np.testing.assert_allclose(found * IMAGES, [100 / 3] * 3, rtol=1e-6)
 
 
 def test_classes_that_are_alike_by_their_repeats_are_not_balanced_twice():
-    np.testing.assert_array_equal(class_weights.by_label("balanced", CLASSES, [40, 40, 40]), [1, 1, 1])
+    np.testing.assert_array_equal(weights("balanced", [40, 40, 40]), [1, 1, 1])
 
 
 def test_weights_by_name_keep_their_ratio_and_have_a_mean_of_1_over_the_images():
-    found = class_weights.by_label(checked({"cat": 4, "ant": 1, "bee": 0.5}), CLASSES, IMAGES)
+    found = weights({"cat": 4, "ant": 1, "bee": 0.5})
     np.testing.assert_allclose(found / found[0], [1, 0.5, 4], rtol=1e-6)
     assert found @ IMAGES == pytest.approx(100, rel=1e-6)
 
 
 def test_the_largest_weights_are_finite():
-    found = class_weights.by_label(dict.fromkeys(CLASSES, 1e308), CLASSES, IMAGES)
+    found = weights(dict.fromkeys(CLASSES, 1e308))
     np.testing.assert_allclose(found, [1, 1, 1])
 
 
 def test_a_class_without_training_images_takes_no_weight_from_others():
-    np.testing.assert_allclose(class_weights.by_label("balanced", CLASSES, [30, 0, 10]), [2 / 3, 0, 2])
+    np.testing.assert_allclose(weights("balanced", [30, 0, 10]), [2 / 3, 0, 2])
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_more_of_the_small_class_is_found(data, plain, tmp_path, remedy):
 def test_no_picture_is_in_two_splits_however_often_it_is_repeated(data, tmp_path):
     changes = {"augment": [], "views": 2, "images_per_record": 100, "balance": "equal"}
     folder = tiny.build_records(tmp_path, data / "arrays", **changes)
-    contents = {}
+    contents: dict[str, set[bytes]] = {}
     for split in ("train", "val", "test"):
         made = manifest.read(folder / split)
         for view in range(made.views):
@@ -89,4 +89,4 @@ def test_no_picture_is_in_two_splits_however_often_it_is_repeated(data, tmp_path
                 contents.setdefault(split, set()).update(image.tobytes() for image in images.numpy())
         assert len(contents[split]) == made.different == sum(made.class_images)
         assert (made.count > made.different) == (split == "train")
-    assert len(set.union(*contents.values())) == sum(map(len, contents.values())) == LARGE + SMALL
+    assert len(set.union(*contents.values())) == sum(len(each) for each in contents.values()) == LARGE + SMALL
