@@ -42,7 +42,7 @@ def _of_class(is_own: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tu
     levels = np.unique(scores[is_own])[::-1]  # the class's probabilities, the highest first
     place = np.searchsorted(-levels, -scores)  # of the first level that an image reaches
     is_tied = np.append(levels, np.nan)[place] == scores
-    row = KINDS * place + is_tied + (is_tied & is_own)
+    row = KINDS * place + is_tied + is_own  # an own one is tied
     shape = KINDS * (len(levels) + 1), len(scores)
     entries = np.ones(len(scores), np.float32), (row, np.arange(len(scores)))
     summed = (sparse.csr_matrix(entries, shape) @ weights).reshape(-1, KINDS, weights.shape[1])
