@@ -16,7 +16,7 @@ from sklearn import metrics as counting
 
 from stages.classifier import history as curves
 from stages.classifier import provenance, saving, validation
-from stages.explaining import activations, kernels, predictions
+from stages.explaining import activations, kernels, predictions, probabilities
 from stages.figures import (
     canvas,
     confusion_matrix,
@@ -25,11 +25,12 @@ from stages.figures import (
     feature_maps,
     filters,
     learning_curves,
+    precision_recall,
     reliability,
     risk_coverage,
 )
 from stages.inputs import data_report, tfrecord
-from stages.reporting import calibration, confusions, metrics, model_card, selective
+from stages.reporting import averages, calibration, confusions, metrics, model_card, selective
 from stages.running import command, ellipsis, errors, outputs, paramfile
 
 PROBABILITY_DECIMALS = 4
@@ -56,7 +57,7 @@ class Params(paramfile.Section):
 
 
 def evaluate(params: Params, model: Path, records: Path, data: Path, history: Path, reports: Path) -> None:
-    """Write numbers (JSON and CSV), words (Markdown) and pictures (PNG) to `reports`.
+    """Write numbers (JSON, CSV and Parquet), words (Markdown) and pictures (PNG) to `reports`.
 
     The model's summary and training environment, which data/model keeps out of Git, go there too.
 
@@ -73,11 +74,12 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     classifier = saving.load(file, split.manifest.image_shape, len(classes))
     judged = predictions.predict(classifier, split)
     predictions.require_probabilities(judged.probabilities, file)
+    found, calibrated = averages.measure(judged.labels, judged.probabilities), known["training"].calibration
     facts = model_card.Facts(
         **known,
         image_shape=split.manifest.image_shape,
         history=learning,
-        **_measured(judged, classifier, classes, params.calibration_bins, known["training"].calibration),
+        **_measured(judged, found, classifier, classes, params.calibration_bins, calibrated),
     )
     facts = _selected(facts, model, params.target_precision)
     _write_numbers(reports, facts, judged)
@@ -91,6 +93,9 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         "learning_curves.png": learning_curves.figure(learning),
         "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes, len(judged.labels)),
         "filters.png": _filters(classifier),
+        "precision_recall.png": precision_recall.figure(
+            judged.labels, judged.probabilities, found.average_precision[:, 0], classes
+        ),
         "reliability.png": reliability.figure(facts.calibration, facts.uncalibrated),
         "risk_coverage.png": risk_coverage.figure(
             facts.confidence, facts.right, params.target_precision, facts.threshold
@@ -105,26 +110,31 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
 
 def _measured(
     judged: predictions.Predictions,
+    found: averages.Averages,
     classifier: keras.Model,
     classes: list[str],
     bins: int,
     calibrated: provenance.Calibration | None,
 ) -> dict[str, Any]:
     """Compute the facts that the test split gives."""
-    actual, predicted, probabilities = judged.labels, judged.predicted, judged.probabilities
-    numbers = metrics.evaluate(actual, probabilities, classes, bins)
+    actual, predicted, given = judged.labels, judged.predicted, judged.probabilities
+    numbers = metrics.evaluate(actual, given, classes, bins)
+    balanced, macro = metrics.over_classes(found)
+    numbers |= balanced | {"macro": numbers["macro"] | macro}
+    of_classes = metrics.per_class(actual, predicted, classes)
+    ranking = metrics.ranking_per_class(found, classes)
     before = None
     if calibrated is not None:
-        undone = calibration.undone(probabilities, calibrated.temperature)
+        undone = calibration.undone(given, calibrated.temperature)
         before = calibration.bins(actual, undone, bins)
         numbers["uncalibrated"] = metrics.calibration_of(actual, undone, bins)
     return {
         "metrics": numbers | {"parameters": classifier.count_params()},
-        "per_class": metrics.per_class(actual, predicted, classes),
+        "per_class": {name: of_classes[name] | ranking[name] for name in classes},
         "counts": counting.confusion_matrix(actual, predicted, labels=range(len(classes))),
         "confidence": judged.confidence.astype(np.float64),
         "right": actual == predicted,
-        "calibration": calibration.bins(actual, probabilities, bins),
+        "calibration": calibration.bins(actual, given, bins),
         "uncalibrated": before,
     }
 
@@ -143,6 +153,8 @@ def _selected(facts: model_card.Facts, model: Path, target: float | None) -> mod
 def _write_numbers(reports: Path, facts: model_card.Facts, judged: predictions.Predictions) -> None:
     outputs.write_json(reports / "metrics.json", facts.metrics)
     outputs.write_json(reports / "per_class.json", facts.per_class, sort_keys=False)
+    with outputs.file(reports / "probabilities.parquet") as partial:
+        probabilities.write(partial, judged, facts.classes)
     tables = {
         "predictions.csv": judged.table(facts.classes, PROBABILITY_DECIMALS),
         "confusions.csv": confusions.table(facts.counts, facts.classes),

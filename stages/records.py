@@ -14,7 +14,7 @@ import pydantic
 import tensorflow as tf
 
 from stages.figures import canvas, training_images
-from stages.inputs import allocator, arrays, augment, draws, manifest, names, normalize, tfrecord
+from stages.inputs import allocator, arrays, augment, balance, draws, manifest, names, normalize, tfrecord
 from stages.running import ahead, command, disk, errors, outputs, paramfile, progress
 
 SPLITS = ["train", "val", "test"]
@@ -32,6 +32,7 @@ class Params(paramfile.Section):
     normalize: Literal["standardize", "unit", "none"]
     augment: list[dict[str, dict[str, Any] | None]]
     views: int = pydantic.Field(ge=1, le=999)
+    balance: balance.Wanted
     images_per_record: int = pydantic.Field(ge=1)
     shards: int = pydantic.Field(ge=1, le=99)
     seed: paramfile.Seed
@@ -46,7 +47,9 @@ class Params(paramfile.Section):
 def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
     """Write the records and the manifest of each split to `folder`/{train,val,test}, and the figure.
 
-    Only the training split is augmented, `params.views` times, and the normalization is fitted to it only.
+    Only the training split is augmented, `params.views` times, and the normalization is fitted to it only, to
+    each image once. Images of small classes are repeated in it, each time augmented in another way, if
+    `params.balance` asks for it.
     Pixels stay uint8: the constants travel in the manifest and become the model's first layer.
 
     Raises:
@@ -57,7 +60,9 @@ def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
     allocator.keep_freed_memory()
     splits = {split: arrays.Split(subset / split) for split in SPLITS}
     operations = augment.parse(params.augment)
-    _require_space(folder, splits, params.views)
+    in_view = {name: _class_images(content) for name, content in splits.items()}
+    in_view["train"] = balance.class_images_in_view(params.balance, in_view["train"])
+    _require_space(folder, splits, in_view, params.views)
     constants = _fit(params.normalize, splits["train"])
     with outputs.folder(folder) as partial:
         for split, content in splits.items():
@@ -65,12 +70,25 @@ def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
             names.copy(subset / split, partial / split)
             is_train = split == "train"
             _write_split(
-                partial / split, content, params, constants, operations if is_train else [], is_train
+                partial / split,
+                content,
+                params,
+                constants,
+                operations if is_train else [],
+                in_view[split],
+                is_train,
             )
     _draw(figure, splits["train"], operations, params.seed)
 
 
-def _require_space(folder: Path, splits: dict[str, arrays.Split], views: int) -> None:
+def _class_images(content: arrays.Split) -> np.ndarray:
+    """Count the images of each class, int64 [K]."""
+    return np.bincount(content.labels, minlength=len(content.manifest.classes))
+
+
+def _require_space(
+    folder: Path, splits: dict[str, arrays.Split], in_view: dict[str, np.ndarray], views: int
+) -> None:
     """Check, before the first record is written, that the disk has room for all of them."""
     shape = splits["train"].manifest.image_shape
     if (size := manifest.image_bytes(shape)) > LARGEST_IMAGE:
@@ -79,8 +97,8 @@ def _require_space(folder: Path, splits: dict[str, arrays.Split], views: int) ->
             " subset.image_size"
         )
     copies = {split: views if split == "train" else 1 for split in splits}
-    images = sum(copies[split] * len(content.labels) for split, content in splits.items())
-    remedy = "lower records.views, subset.image_size or subset.limit_per_class"
+    images = sum(copies[split] * int(counts.sum()) for split, counts in in_view.items())
+    remedy = "lower records.views, records.balance, subset.image_size or subset.limit_per_class"
     disk.require_space(folder, images * (size + LABEL_AND_POSITION), remedy)
 
 
@@ -102,11 +120,12 @@ def _write_split(
     params: Params,
     constants: normalize.Constants,
     operations: list[augment.Operation],
+    in_view: np.ndarray,
     is_train: bool,
 ) -> None:
-    count, views = len(content.labels), params.views if is_train else 1
+    count, views = int(in_view.sum()), params.views if is_train else 1
     per_record = _images_per_record(params.images_per_record, content.manifest.image_shape)
-    blocks = _augmented_blocks(content, params.seed, per_record, operations, views, shuffle=is_train)
+    blocks = _augmented_blocks(content, in_view, params.seed, per_record, operations, views, shuffle=is_train)
     per_view = -(-count // per_record)
     sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
     label = f"writing {folder.name} records"
@@ -118,6 +137,9 @@ def _write_split(
     values = {
         **content.manifest.model_dump(exclude_none=True),
         "augment": params.augment if is_train else [],
+        "class_images": _class_images(content).tolist(),
+        "class_images_in_view": in_view.tolist(),
+        "count": count,
         "images_per_record": per_record,
         "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),
         "seed": params.seed,
@@ -136,6 +158,7 @@ def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar)
 
 def _augmented_blocks(
     content: arrays.Split,
+    in_view: np.ndarray,
     seed: int,
     size: int,
     operations: list[augment.Operation],
@@ -143,7 +166,7 @@ def _augmented_blocks(
     shuffle: bool,
 ) -> Generator[tfrecord.Batch, None, None]:
     """Give blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
-    count = len(content.labels)
+    images, count = len(content.labels), int(in_view.sum())
     per_view = -(-count // size)
     columns = sum(operation.draws for operation in operations)
     taken = [(tf.uint8, content.manifest.image_shape), (tf.float32, [columns])]
@@ -154,16 +177,20 @@ def _augmented_blocks(
     )
 
     @functools.lru_cache(maxsize=2)
-    def order(view: int) -> np.ndarray:
-        return draws.permutation(seed, view, count) if shuffle else np.arange(count)
+    def order(view: int) -> tuple[np.ndarray, np.ndarray]:
+        places, copies = balance.repeated(content.labels, in_view, seed, view)
+        shuffled = draws.permutation(seed, view, count) if shuffle else np.arange(count)
+        return places[shuffled], copies[shuffled]
 
     def block(number: int) -> tfrecord.Batch:
         view, place = divmod(number, per_view)
-        places = order(view)[place * size : (place + 1) * size]
-        images = content.images[places]
+        here = slice(place * size, (place + 1) * size)
+        places, copies = (each[here] for each in order(view))
+        pixels = content.images[places]
         if operations:
-            images = apply(images, augment.draw(operations, seed, view, places)).numpy()
-        return images, content.labels[places], content.positions[places]
+            numbers = augment.draw(operations, seed, view, places + copies * images)
+            pixels = apply(pixels, numbers).numpy()
+        return pixels, content.labels[places], content.positions[places]
 
     return ahead.mapped(block, range(views * per_view), PARALLEL)
 

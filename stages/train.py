@@ -30,6 +30,7 @@ from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
 from stages.training import (
     checkpoints,
+    class_weights,
     execution,
     features,
     hardware,
@@ -54,6 +55,7 @@ class Params(paramfile.Section):
     l1: float = pydantic.Field(ge=0)
     l2: float = pydantic.Field(ge=0)
     label_smoothing: float = pydantic.Field(ge=0, lt=1)
+    class_weight: class_weights.Wanted
     epochs: int = pydantic.Field(ge=1)
     batch_size: int = pydantic.Field(ge=1)
     test_time_augmentation: test_time_augmentation.Looks
@@ -92,8 +94,8 @@ def train(
 
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
-            in another way than it needs, a GPU that is not there, `resident` where it cannot be, fewer
-            images in a last batch than replicas.
+            in another way than it needs, class weights of other classes, a GPU that is not there,
+            `resident` where it cannot be, fewer images in a last batch than replicas.
         errors.Diverged: a loss that is no longer finite.
     """
     chosen = architecture.Architecture(params.model)
@@ -106,6 +108,9 @@ def train(
             f"train.patience is {params.patience}, but there are no validation images to wait for; set it to"
             " null, or subset.val_fraction above 0"
         )
+    class_weight = class_weights.by_label(
+        params.class_weight, manifest.classes, manifest.class_images_in_view
+    )
     weights = given.content(given.path(params.weights, "train.weights"))
     machine = hardware.select(params.device, params.precision)
     hardware.prepare(machine, params.seed, params.deterministic)
@@ -126,7 +131,13 @@ def train(
 
     def maker(logits: keras.Model, tested: keras.Model) -> phases.MakeTrainer:
         return lambda variables, optimizer: kind(
-            logits, tested, variables, optimizer, params.label_smoothing, penalty
+            logits,
+            tested,
+            variables,
+            optimizer,
+            params.label_smoothing,
+            penalty,
+            class_weights=class_weight,
         )
 
     head_epochs = params.fine_tuning.head_epochs
@@ -155,7 +166,10 @@ def train(
         tests = features.validation(parts, val_split, batch_size, head_epochs, params.epochs)
     environment = hardware.environment(machine, params.deterministic)
     records = provenance.Records(
-        augment=manifest.augment, normalization=manifest.normalization, views=manifest.views
+        augment=manifest.augment,
+        normalization=manifest.normalization,
+        view_images=manifest.count,
+        views=manifest.views,
     )
     settings = provenance.Settings.model_validate(params.model_dump())
     splits = train_split.manifest.checksum, val_split.manifest.checksum
@@ -172,7 +186,7 @@ def train(
             params=settings,
             records=records,
             calibration=_calibrate(params.calibrate, classifier.temperature, seen),
-            train_images=manifest.count,
+            train_images=manifest.different,
             val_images=val_images,
         )
         _save(model, classifier.probabilities, environment, training, seen)

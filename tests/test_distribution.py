@@ -73,6 +73,7 @@ with strategy.scope():
 DIFFERENCE = rounding.of_steps(10 * 10) * 64**0.5
 SGD = training.PARAMS["optimizer"] | {"name": "sgd", "learning_rate": 0.05}
 MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
+UNEQUAL = {"dark": 1.0, "light": 3.0}
 AIRBENCH = {"name": "airbench", **training.OPTIONS["airbench"], "activation": "silu"}
 
 
@@ -102,7 +103,7 @@ def val_loss(records, folder):
     return float(tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities)))
 
 
-@pytest.mark.parametrize("changes", [{}, {"l2": 0.1}, {"batch_size": 5}])
+@pytest.mark.parametrize("changes", [{}, {"l2": 0.1}, {"batch_size": 5, "class_weight": UNEQUAL}])
 def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
     changes = {"model": {"name": "dense", "units": [4], "dropout": 0.0}, "optimizer": SGD, **changes}
     keras.utils.clear_session()

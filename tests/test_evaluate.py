@@ -26,12 +26,14 @@ REPORTS = {
     "metrics.json",
     "per_class.json",
     "predictions.csv",
+    "probabilities.parquet",
     "confusions.csv",
     "confusion_matrix.png",
     "learning_curves.png",
     "predictions.png",
     "confusions.md",
     "model_card.md",
+    "precision_recall.png",
     "reliability.png",
     "risk_coverage.png",
     "convolution.png",
@@ -138,6 +140,21 @@ def test_a_constant_model_is_right_half_the_time(reports_of_dark):
     share = 1 / (1 + np.exp(-1))
     assert found["loss"] == pytest.approx(-np.mean(np.log([share, 1 - share])), abs=1e-4)
     assert found["calibration_error"] == pytest.approx(share - 0.5, abs=1e-4)
+
+
+def test_all_probabilities_join_the_predictions_and_the_measures_follow_from_them(reports_of_dark):
+    every = pd.read_parquet(reports_of_dark / "probabilities.parquet")
+    table = pd.read_csv(reports_of_dark / "predictions.csv").merge(every, on="index", validate="1:1")
+    assert len(table) == COUNT
+    assert (table[tiny.CLASSES].idxmax(axis=1) == table["predicted"]).all()
+    assert (table[tiny.CLASSES].max(axis=1) - table["probability"]).abs().max() < 1e-4
+    found = outputs.read_json(reports_of_dark / "metrics.json")
+    assert (found["balanced_accuracy"], found["macro"]["roc_auc"], found["macro"]["ranked_classes"]) == (
+        0.5,
+        0.5,
+        2,
+    )
+    assert outputs.read_json(reports_of_dark / "per_class.json")["light"]["average_precision"] == 0.5
 
 
 def test_every_prediction_is_listed_with_its_published_position(records, reports_of_dark):

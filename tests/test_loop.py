@@ -15,7 +15,7 @@ IMAGES, BATCH = 32, 8
 MEASURES = ["loss", "accuracy", "above_half_precision", "above_half_recall"]
 
 
-def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0):
+def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0, class_weights=None):
     """A linear classifier of images of 2x2 pixels; where it starts, it calls every image dark."""
     pixels = keras.Input((2, 2, 1), dtype="uint8")
     values = keras.layers.Flatten()(keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels))
@@ -24,7 +24,8 @@ def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0):
     dense.bias.assign([1e-3, 0.0])
     optimizer, penalty = keras.optimizers.SGD(learning_rate), loop.Penalty(l1, l2)
     variables = network.trainable_variables
-    return loop.Trainer(network, network, variables, optimizer, label_smoothing, penalty, jit=False)
+    common = network, network, variables, optimizer, label_smoothing, penalty
+    return loop.Trainer(*common, jit=False, class_weights=class_weights)
 
 
 def batches(flipped=False):
@@ -129,6 +130,23 @@ def test_a_penalty_shrinks_kernels_and_is_not_in_the_loss_shown(penalty):
     assert losses[0] == losses[1]
     norms = [np.abs(each.network.get_weights()[0]).sum() for each in (plain, penalized)]
     assert norms[1] < norms[0] - 0.1
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_an_image_of_three_times_the_weight_teaches_as_three_images(label_smoothing):
+    images, labels, positions = (np.concatenate(part) for part in zip(*batches(), strict=True))
+    few = np.arange(20)[np.arange(20) % 5 > 0]  # 16 images, 10 of them light
+    thrice = np.concatenate([few, *2 * [few[labels[few] == 1]]])
+    weights = np.array([1, 3], np.float32) * len(few) / len(thrice)  # a mean of 1
+    learnt, losses = [], []
+    for chosen, class_weights in ((few, weights), (thrice, None), (few, None)):
+        one = trainer(label_smoothing=label_smoothing, class_weights=class_weights)
+        batch = tuple(tf.constant(part[chosen]) for part in (images, labels, positions))
+        losses.append(one.train_epoch([batch], len(chosen), "epoch")["loss"])
+        learnt.append(np.concatenate([part.ravel() for part in one.network.get_weights()]))
+    np.testing.assert_allclose(learnt[0], learnt[1], rtol=1e-5, atol=1e-6)
+    assert np.abs(learnt[0] - learnt[2]).max() > 1e-3
+    assert losses[0] == losses[2] != losses[1]  # shown without weights
 
 
 def test_each_epoch_trains_only_the_variables_of_its_trainer():

@@ -42,6 +42,14 @@ SECTIONS = [
 renderer = MarkdownIt("commonmark").enable("table")
 
 
+BALANCED = {"balanced_accuracy": 0.8, "balanced_accuracy_low": 0.75, "balanced_accuracy_high": 0.85}
+RANKED = {"f1_low": 0.7, "f1_high": 0.9, "ranked_classes": 3} | {
+    f"{name}{bound}": value
+    for name in ("average_precision", "roc_auc")
+    for bound, value in {"": 0.9, "_low": 0.85, "_high": 0.95}.items()
+}
+
+
 def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1), history=HISTORY, **params):
     """Of a model that gives every image the same confidence and has a share of them right."""
     labels = np.arange(images) % len(classes)
@@ -49,7 +57,8 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
     predicted = np.where(rank < right, labels, (labels + 1) % len(classes))
     probabilities = np.full((images, len(classes)), (1 - confidence) / (len(classes) - 1))
     probabilities[np.arange(images), predicted] = confidence
-    numbers = metrics.evaluate(labels, probabilities, classes, 10)
+    numbers = metrics.evaluate(labels, probabilities, classes, 10) | BALANCED
+    numbers["macro"] |= RANKED
     return model_card.Facts(
         data=tiny.data_report(classes, test=images, **params),
         training=provenance.Training.model_validate(tiny.TRAINING),
@@ -63,6 +72,32 @@ def facts(classes=CLASSES, confidence=0.8, right=0.8, images=300, shape=(8, 8, 1
         right=predicted == labels,
         calibration=calibration.bins(labels, probabilities, 10),
     )
+
+
+def test_means_over_classes_have_intervals_and_say_which_classes_they_leave_out():
+    given = facts()
+    shown = rows(section(model_card.text(given), "Quantitative analyses"))
+    rows_of = dict(row for row in shown if len(row) == 2)
+    assert rows_of["balanced accuracy: mean of the classes' recall"] == "80.00 % (75.00 to 85.00)"
+    assert rows_of["mean of the classes' average precision, each against the rest"].startswith("90.00 % (8")
+    assert "no test image" not in model_card.text(given)
+    given.per_class["bee"]["support"] = 0
+    assert "1 of 3 classes have no test image" in section(model_card.text(given), "By class")
+
+
+def test_without_two_classes_in_the_test_there_is_no_ranking():
+    given = facts()
+    for name in ("average_precision", "roc_auc"):
+        del given.metrics["macro"][name]
+    assert "against the rest" not in section(model_card.text(given), "Quantitative analyses")
+
+
+def test_repeated_images_are_told_from_different_ones():
+    given = facts()
+    assert "those of small classes repeated" not in model_card.text(given)
+    records = given.training.records.model_copy(update={"view_images": 44})
+    card = model_card.text(given._replace(training=given.training.model_copy(update={"records": records})))
+    assert "| images of a copy, those of small classes repeated | 44 |" in card
 
 
 def trained(facts, **params):

@@ -29,9 +29,13 @@ def write(folder, images, labels, positions, per_record=2, shards=1, views=1):
         cuts = np.array_split(np.arange(len(records)), shards)
         for shard, indices in enumerate(cuts):
             tfrecord.write_shard(folder / tfrecord.shard_name(view, shard), [records[i] for i in indices])
+    classes = max(labels, default=0) + 1
+    in_view = np.bincount(labels, minlength=classes).tolist()
     values = {
         "augment": [],
-        "classes": [f"class {label}" for label in range(max(labels, default=0) + 1)],
+        "class_images": in_view,
+        "class_images_in_view": in_view,
+        "classes": [f"class {label}" for label in range(classes)],
         "count": len(images),
         "image_shape": list(images.shape[1:]),
         "images_per_record": per_record,

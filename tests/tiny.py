@@ -18,6 +18,7 @@ RECORDS: dict[str, Any] = {
     "normalize": "standardize",
     "augment": [{"flip_horizontal": {"probability": 0.5}}, {"translate": {"pixels": 1}}],
     "views": 2,
+    "balance": "none",
     "images_per_record": 5,
     "shards": 2,
     "seed": 0,
@@ -34,6 +35,7 @@ TRAINING: dict[str, Any] = {
     "records": {
         "augment": RECORDS["augment"],
         "normalization": {"mean": [0.0], "method": "standardize", "std": [1.0]},
+        "view_images": 24,
         "views": 2,
     },
     "calibration": None,

@@ -43,6 +43,7 @@ PARAMS: dict[str, Any] = {
     "l1": 0.0,
     "l2": 0.0,
     "label_smoothing": 0.0,
+    "class_weight": "none",
     "epochs": 2,
     "batch_size": 8,
     "test_time_augmentation": 1,

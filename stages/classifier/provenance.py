@@ -19,6 +19,7 @@ class Records(paramfile.Section):
 
     augment: list[dict[str, dict[str, Any] | None]]
     normalization: manifest.Normalization
+    view_images: paramfile.Count  # of an augmented copy; more than there are where small classes are repeated
     views: paramfile.Size
 
 

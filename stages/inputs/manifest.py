@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pydantic
 
 from stages.running import ellipsis, errors, outputs, paramfile
@@ -38,6 +39,8 @@ class Manifest(paramfile.Section):
 
     augment: list[dict[str, dict[str, Any] | None]]
     checksum: str  # checksum of all other fields
+    class_images: list[paramfile.Count]  # different images of each class
+    class_images_in_view: list[paramfile.Count]  # more than different ones where small classes are repeated
     classes: list[str]
     count: paramfile.Count  # images of a view
     form: Form | None = None  # None of published arrays that are as they were
@@ -49,6 +52,32 @@ class Manifest(paramfile.Section):
     shard_checksums: dict[str, str]
     shards: paramfile.Size  # files of a view
     views: paramfile.Size  # augmented copies
+
+    @property
+    def different(self) -> int:
+        """The number of different images."""
+        return sum(self.class_images)
+
+    @property
+    def images_by_times(self) -> np.ndarray:
+        """How many images are in a view never, once, twice, ...: int64, up to the largest number of times.
+
+        A class's images are there equally often, or some of them once more than the others.
+        """
+        images, in_view = np.array(self.class_images), np.array(self.class_images_in_view)
+        times, more = np.divmod(in_view, np.maximum(images, 1))
+        found = np.bincount(np.append(times, times + 1), np.append(images - more, more))
+        return np.trim_zeros(found.astype(np.int64), "b")
+
+    @pydantic.model_validator(mode="after")
+    def _counts_fit(self) -> "Manifest":
+        by_class = self.class_images, self.class_images_in_view
+        if {len(each) for each in by_class} != {len(self.classes)} or sum(by_class[1]) != self.count:
+            raise ValueError(
+                f"expected as many images of {len(self.classes):,} classes as count = {self.count:,} says,"
+                f" received {ellipsis.cut(str(by_class[1]), SHOWN)}"
+            )
+        return self
 
 
 def write(folder: Path, values: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """The records format: many images per TFRecord, and a manifest beside them.
 
 A split's folder holds the shards of every view, in order, and manifest.json. A view is the data of one
-epoch: every image once. A record is a tf.train.Example of up to `images_per_record` images:
+epoch: every image once, or more often where the manifest says that small classes are repeated. A record is a
+tf.train.Example of up to `images_per_record` images:
 
     images     bytes, uint8 [n, H, W, C] in C order
     labels     bytes, little-endian int32 [n]
@@ -134,25 +135,28 @@ class Split:
 
         Raises:
             errors.BadInput: a file is corrupt or not in the records format, and the message names it; or an
-                epoch has not every image once.
+                epoch has not every image as often as the manifest says.
         """
         local = tf.distribute.get_strategy().experimental_local_results
         epoch: list[np.ndarray] = []  # positions
         for batch in self._readable(dataset):
             epoch += [part.numpy() for part in local(batch[2])]
             if sum(map(len, epoch)) >= self.manifest.count:
-                self._require_each_once(np.concatenate(epoch))
+                self._require_all(np.concatenate(epoch))
                 epoch = []
             yield batch
         if epoch:
-            self._require_each_once(np.concatenate(epoch))
+            self._require_all(np.concatenate(epoch))
 
-    def _require_each_once(self, positions: np.ndarray) -> None:
-        count, different = len(positions), len(np.unique(positions))
-        if not count == different == self.manifest.count:
+    def _require_all(self, positions: np.ndarray) -> None:
+        """Check that every image is there as often as the manifest says."""
+        different, times = np.unique(positions, return_counts=True)
+        stated = self.manifest
+        if not np.array_equal(np.bincount(times), stated.images_by_times):
+            repeated = f", {stated.different:,} of them different" if stated.different < stated.count else ""
             raise errors.BadInput(
-                f"{self.folder}: expected {self.manifest.count:,} images, received {count:,}, {different:,}"
-                " of them different; rerun the records stage"
+                f"{self.folder}: expected {stated.count:,} images{repeated}, received {len(positions):,},"
+                f" {len(different):,} of them different; rerun the records stage"
             )
 
     def _readable(self, dataset: Iterable[Any]) -> Iterator[Any]:

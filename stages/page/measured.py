@@ -9,9 +9,13 @@ from stages.reporting import markdown
 TITLES = {
     "accuracy": "accuracy",
     "top_2_accuracy": "right class among the two most probable",
+    "balanced_accuracy": "balanced accuracy: mean of the recall of classes with images",
     "macro.recall": "mean of the classes' recall",
     "macro.precision": "mean of the classes' precision",
     "macro.f1": "mean of the classes' F1",
+    "macro.average_precision": "mean of the classes' average precision, each against the rest",
+    "macro.roc_auc": "mean of the classes' area under the ROC curve, each against the rest",
+    "macro.ranked_classes": "classes in the last two means",
     "above_half.share": "images with a class above 50 %",
     "above_half.precision": "of these right",
     "above_half.recall": "of all images, right above 50 %",
@@ -33,18 +37,16 @@ OF_ALL_IMAGES = (
     "above_half.recall",
     "selective.answered",
 )
-INTERVALS = (
-    "accuracy_low",
-    "accuracy_high",
-    "selective.precision_low",
-    "selective.precision_high",
-)  # have no rows of their own
+BOUNDS = "_low", "_high"  # what the names of an interval's ends end in; they have no rows of their own
 SHARES = (
     *OF_ALL_IMAGES,
     "above_half.precision",
     "macro.recall",
     "macro.precision",
     "macro.f1",
+    "macro.average_precision",
+    "macro.roc_auc",
+    "balanced_accuracy",
     "selective.target",
     "selective.precision",
 )
@@ -73,11 +75,11 @@ def rows(metrics: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[R
         Row(
             TITLES.get(name, name),
             _text(name, values[name]),
-            _interval(values[name], images) if name in OF_ALL_IMAGES else "",
+            _interval(name, values, images),
             _text(name, earlier[name]) if name in earlier else "",
         )
         for name in names
-        if name not in INTERVALS
+        if not _is_bound(name, values)
     ]
 
 
@@ -100,7 +102,15 @@ def _text(name: str, value: float) -> str:
     return markdown.percent(value) if name in SHARES else markdown.value(value)
 
 
-def _interval(share: float, images: int) -> str:
-    if not 0 <= share <= 1:
+def _is_bound(name: str, values: Mapping[str, float]) -> bool:
+    return any(name.endswith(bound) and name.removesuffix(bound) in values for bound in BOUNDS)
+
+
+def _interval(name: str, values: Mapping[str, float], images: int) -> str:
+    if name in OF_ALL_IMAGES:
+        share = values[name]
+        return percent(counted.share(round(share * images), images))[1] if 0 <= share <= 1 else ""
+    low, high = (values.get(f"{name}{bound}") for bound in BOUNDS)
+    if name not in SHARES or low is None or high is None:
         return ""
-    return percent(counted.share(round(share * images), images))[1]
+    return f"{100 * low:.2f} to {100 * high:.2f}"

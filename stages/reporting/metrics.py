@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
-from stages.reporting import calibration, wilson
+from stages.reporting import averages, calibration, wilson
 from stages.reporting import selective as answers
 
 DECIMALS = 4  # what a reviewer compares; `dvc metrics diff` lists every change, 1e-8 too
@@ -90,6 +90,43 @@ def per_class(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> 
     return _rounded(
         {name: {column: numbers[column][label] for column in numbers} for label, name in enumerate(classes)}
     )
+
+
+def over_classes(found: averages.Averages) -> tuple[dict[str, float], dict[str, float]]:
+    """Describe the measures that count every class alike, rounded, ready for JSON.
+
+    Returns:
+        Two mappings of numbers, each with the bounds of its 95 % interval under names that end in _low and
+        _high. The first has balanced_accuracy, the mean recall of the classes that have images. The second
+        belongs to the macro averages: f1 is the mean over all classes; average_precision and roc_auc are
+        means over as many classes as `ranked_classes` says, those with images that are not all images there
+        are, each against the rest, and missing if there are none.
+    """
+    ranked = averages.mean(found.average_precision), averages.mean(found.roc_auc)
+    names = "f1", "average_precision", "roc_auc"
+    means = dict(zip(names, (averages.mean(found.f1), *ranked), strict=True))
+    macro: dict[str, float] = {"ranked_classes": int((~np.isnan(found.roc_auc[:, 0])).sum())}
+    for name, mean in means.items():
+        macro |= _named(name, mean)
+    return _rounded(_named("balanced_accuracy", averages.mean(found.recall))), _rounded(macro)
+
+
+def ranking_per_class(found: averages.Averages, classes: list[str]) -> dict[str, dict[str, float]]:
+    """Return average_precision and roc_auc of each class against the rest, with intervals, by class name.
+
+    A class with no image, or with all, has neither. All are rounded, ready for JSON.
+    """
+    columns = averages.each(found.average_precision), averages.each(found.roc_auc)
+    return {
+        name: _rounded(_named("average_precision", precision) | _named("roc_auc", area))
+        for name, precision, area in zip(classes, *columns, strict=True)
+    }
+
+
+def _named(name: str, estimate: averages.Estimate | None) -> dict[str, float]:
+    if estimate is None:
+        return {}
+    return dict(zip((name, f"{name}_low", f"{name}_high"), estimate, strict=True))
 
 
 def _by_class(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> tuple[np.ndarray, ...]:

@@ -62,6 +62,8 @@ def text(facts: Facts) -> str:
         best=_best_epoch(facts.history),
         metrics=facts.metrics,
         accuracy=_accuracy(facts.metrics),
+        averaged=_averaged(facts.metrics),
+        unmeasured=sum(numbers["support"] == 0 for numbers in facts.per_class.values()),
         confidence=float(facts.confidence.mean()),
         bins=len(facts.calibration.images),
         error_by_chance=calibration.error_by_chance(facts.calibration),
@@ -222,6 +224,18 @@ def _accuracy(numbers: Mapping[str, Any]) -> str:
     return markdown.percent_with_interval(
         numbers["accuracy"], numbers["accuracy_low"], numbers["accuracy_high"]
     )
+
+
+def _averaged(numbers: Mapping[str, Any]) -> dict[str, str]:
+    """The measures that count every class alike, with their intervals, by name."""
+    known = numbers["macro"] | {
+        key: value for key, value in numbers.items() if key.startswith("balanced_accuracy")
+    }
+    return {
+        name: markdown.percent_with_interval(known[name], known[f"{name}_low"], known[f"{name}_high"])
+        for name in ("balanced_accuracy", "f1", "average_precision", "roc_auc")
+        if name in known
+    }
 
 
 def _share(part: int, whole: int, rounded: float | None = None, nothing: str = "none") -> str:

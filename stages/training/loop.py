@@ -87,6 +87,8 @@ class Trainer:
         label_smoothing: The label smoothing of the loss.
         penalty: The cost of large kernels.
         jit: True to compile the steps by XLA.
+        class_weights: The weight of an image of each class in what is minimized, float32 [K]; None for 1.
+            Histories show the loss without it.
     """
 
     checked_pieces = 20  # pieces of an epoch between two checks of the loss; a check waits for the device
@@ -100,9 +102,10 @@ class Trainer:
         label_smoothing: float,
         penalty: Penalty,
         jit: bool,
+        class_weights: np.ndarray | None = None,
     ):
         self.network, self.tested, self.variables = network, tested, variables
-        self.optimizer, self.penalty = optimizer, penalty
+        self.optimizer, self.penalty, self.class_weights = optimizer, penalty, class_weights
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
@@ -133,10 +136,17 @@ class Trainer:
             replica = tf.distribute.get_replica_context()
             images_of_all = replica.all_reduce("SUM", totals.images)
             share = 1 / replica.num_replicas_in_sync  # the optimizer adds the replicas' gradients
-            cost = totals.loss / images_of_all + share * self.penalty(self.variables)
+            loss = self._weighted(totals.loss, labels, logits)
+            cost = loss / images_of_all + share * self.penalty(self.variables)
             scaled = self.optimizer.scale_loss(cost)
         self.optimizer.apply(tape.gradient(scaled, self.variables), self.variables)
         return totals
+
+    def _weighted(self, loss: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        if self.class_weights is None:
+            return loss
+        weights = tf.gather(self.class_weights, labels)
+        return self.loss(tf.one_hot(labels, logits.shape[-1]), logits, sample_weight=weights)
 
     def _test(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
         return self._totals(labels, self.tested(images, training=False))
