@@ -42,7 +42,8 @@ def batches(flipped=False):
 def fit(
     trainer, epochs, train=lambda epoch: batches(), val=lambda epoch: batches(), patience=None, images=IMAGES
 ):
-    return loop.fit([trainer] * epochs, train, images, val, patience)
+    choice = loop.Choice("accuracy", patience)
+    return loop.fit([trainer] * epochs, train, images, val, choice).history
 
 
 def worse_from(epoch):
@@ -81,7 +82,7 @@ def test_losses_and_accuracies_are_means_over_images_not_batches():
     uneven = list(batches())
     labels = tf.constant([1] * 5, tf.int32)
     uneven.append((tf.zeros([5, 2, 2, 1], tf.uint8), labels, labels))
-    found = trainer().test(uneven)
+    found = trainer().test(uneven)[0]
     network = trainer().network
     images, labels, _ = (np.concatenate(part) for part in zip(*uneven, strict=True))
     logits = network.predict(images, verbose=0)
@@ -94,7 +95,7 @@ def test_precision_and_recall_are_those_of_keras():
     unsure = trainer()
     kernel = np.random.default_rng(1).normal(size=(4, 2), scale=0.3)
     unsure.network.set_weights([kernel, np.array([0.0, -0.2])])
-    found = unsure.test(batches())
+    found = unsure.test(batches())[0]
     images, labels, _ = (np.concatenate(part) for part in zip(*batches(), strict=True))
     probabilities = keras.ops.softmax(unsure.network.predict(images, verbose=0))
     for name, metric in {
@@ -108,7 +109,7 @@ def test_precision_and_recall_are_those_of_keras():
 def test_a_network_that_is_never_certain_has_precision_0():
     unsure = trainer()
     unsure.network.set_weights([np.zeros((4, 2)), np.zeros(2)])
-    found = unsure.test(batches())
+    found = unsure.test(batches())[0]
     assert (found["val_above_half_precision"], found["val_above_half_recall"]) == (0.0, 0.0)
 
 
@@ -144,7 +145,7 @@ def test_each_epoch_trains_only_the_variables_of_its_trainer():
         seen.append((kernel.numpy().any(), bias.numpy()[0]))
         return batches()
 
-    loop.fit([of_bias, both], lambda epoch: batches(flipped=True), IMAGES, val, None)
+    loop.fit([of_bias, both], lambda epoch: batches(flipped=True), IMAGES, val, loop.Choice())
     assert [bool(moved) for moved, _ in seen] == [False, True]
     assert seen[0][1] != pytest.approx(1e-3)
 
@@ -154,7 +155,7 @@ def test_label_smoothing_keeps_the_loss_of_sure_predictions_up():
     for label_smoothing in (0.0, 0.2):
         smoothed = trainer(label_smoothing=label_smoothing)
         smoothed.network.set_weights([np.array([[-9.0, 9.0]] * 4), np.zeros(2)])
-        losses.append(smoothed.test(batches())["val_loss"])
+        losses.append(smoothed.test(batches())[0]["val_loss"])
     assert losses[0] < 0.01
     assert losses[1] > 1
 
@@ -165,7 +166,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
     accuracies = [row["val_accuracy"] for row in history]
     assert accuracies[2] == 1.0
     assert accuracies[-1] == 0.0
-    assert best.test(batches())["val_accuracy"] == 1.0
+    assert best.test(batches())[0]["val_accuracy"] == 1.0
 
 
 def test_of_equally_accurate_epochs_the_least_loss_one_is_kept():
@@ -174,7 +175,7 @@ def test_of_equally_accurate_epochs_the_least_loss_one_is_kept():
     assert [row["val_accuracy"] for row in history[:3]] == [1.0] * 3
     losses = [row["val_loss"] for row in history]
     assert losses[2] == min(losses)
-    assert one.test(batches())["val_loss"] == pytest.approx(losses[2])
+    assert one.test(batches())[0]["val_loss"] == pytest.approx(losses[2])
 
 
 def test_a_falling_loss_at_equal_accuracy_is_worth_waiting_for():
@@ -189,7 +190,7 @@ def test_patience_is_counted_in_each_phase():
         taught.append(epoch)
         return batches(flipped=epoch > 0)
 
-    loop.fit([head] * 5 + [head_again(head)] * 4, train, IMAGES, lambda epoch: batches(), 2)
+    loop.fit([head] * 5 + [head_again(head)] * 4, train, IMAGES, lambda epoch: batches(), loop.Choice(patience=2))
     assert taught == [0, 1, 2, 5, 6]  # two worse epochs end each phase
 
 
@@ -202,7 +203,7 @@ def head_again(first):
 
 def test_an_epoch_of_another_number_of_images_is_bad_input():
     with pytest.raises(errors.BadInput, match="expected 33 images in epoch 1/1, received 32"):
-        loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, None)
+        loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, loop.Choice())
 
 
 def test_training_stops_after_patience_without_better_accuracy(capsys):
@@ -219,7 +220,7 @@ def test_without_validation_the_last_weights_are_kept():
     last = trainer()
     history = fit(last, epochs=6, train=worse_from(3), val=None, patience=1)
     assert [set(row) for row in history] == [{"epoch", "learning_rate", "seconds", *MEASURES}] * 6
-    assert last.test(batches())["val_accuracy"] == 0.0
+    assert last.test(batches())[0]["val_accuracy"] == 0.0
 
 
 def test_a_loss_that_is_not_finite_is_bad_input():
