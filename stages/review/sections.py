@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting import markdown, wilson
-from stages.review import comparison, pairing, results
+from stages.review import comparison, pairing, results, versions
 
 MOST_PAIRS = 10
 MOST_STALE = 10  # stages
@@ -67,6 +67,21 @@ def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
         "of this code. Run `dvc repro`, then commit `dvc.lock` and `reports/`. Since they ran, these stages "
         "have changed, and what follows them has to run again:\n\n"
     ) + "\n".join(lines)
+
+
+def other_versions(found: Sequence[versions.Difference]) -> str:
+    """Return a warning that other versions than the requirements pin have trained the model."""
+    lines = [
+        f"- {markdown.name(each.package)}: trained with {_short(each.trained)}, pinned is {_short(each.pinned)}"
+        for each in found
+    ]
+    return (
+        f"**Other versions: `{versions.REQUIREMENTS}` pins others than those that made the results below.** "
+        f"Install it and run `{versions.REMEDY}`, then commit `dvc.lock` and `reports/`.
+
+"
+    ) + "
+".join(lines)
 
 
 def _reasons(reasons: Mapping[str, str]) -> list[str]:
