@@ -132,7 +132,13 @@ def test_a_bump_of_a_version_is_red_until_its_results_are_there(repository):
 
 
 def test_results_of_another_machine_are_fresh(repository):
-    other = {"processor": "another", "instruction_set": "other", "onednn": False, "cores": 64, "python": "3.13.1"}
+    other = {
+        "processor": "another",
+        "instruction_set": "other",
+        "onednn": False,
+        "cores": 64,
+        "python": "3.13.1",
+    }
     retrained(repository, **other, platform="macOS-26.1-arm64")
     done = fresh(repository)
     assert (done.returncode, done.stderr) == (0, "")

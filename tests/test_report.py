@@ -159,8 +159,10 @@ def test_results_of_other_versions_than_pinned_are_an_objection_at_the_top(proje
     project.commit("a bump")
     status, text, said = report("--base", "main")
     assert status == 3
-    assert text.startswith("**Other versions: `requirements.txt` pins others than those that made the results")
-    assert "- `keras`: trained with `3.15.1`, pinned is `3.16.0`\n\n**Better**: " in text
+    assert text.startswith(
+        "**Other versions: `requirements.txt` pins others than those that made the results"
+    )
+    assert "- `keras`: trained with `3.15.1`, pinned `3.16.0`\n\n**Better**: " in text
     assert said == (
         "report: the results are of other versions than requirements.txt pins: keras 3.15.1 instead of 3.16.0\n"
     )

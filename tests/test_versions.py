@@ -67,5 +67,5 @@ def test_requirements_that_are_no_text_are_bad_input(tmp_path):
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/environment.json").write_text("{}")
     (tmp_path / "requirements.txt").write_bytes(b"keras==\xff")
-    with pytest.raises(errors.BadInput, match="requirements.txt of this tree: expected text in UTF-8"):
+    with pytest.raises(errors.BadInput, match=r"requirements\.txt of this tree: expected text in UTF-8"):
         versions.differences(revision.in_folder(tmp_path, "this tree"))

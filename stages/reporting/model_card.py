@@ -88,6 +88,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "code": markdown.name,
         "number": _number,
+        "measured": _measured,
         "operation": _operation,
         "percent": markdown.percent,
         "setting": _setting,
@@ -242,6 +243,11 @@ def _share(part: int, whole: int, rounded: float | None = None, nothing: str = "
 def _number(count: int, noun: str = "") -> str:
     """A count with the noun counted, or without one."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}" if noun else f"{count:,}"
+
+
+def _measured(value: float, measure: str) -> str:
+    """A validation measure: a loss with four decimals, a share in percent."""
+    return f"{value:.4f}" if measure == "loss" else markdown.percent(value)
 
 
 def _operation(listed: Mapping[str, Mapping[str, Any] | None]) -> str:

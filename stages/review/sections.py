@@ -72,16 +72,13 @@ def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
 def other_versions(found: Sequence[versions.Difference]) -> str:
     """Return a warning that other versions than the requirements pin have trained the model."""
     lines = [
-        f"- {markdown.name(each.package)}: trained with {_short(each.trained)}, pinned is {_short(each.pinned)}"
+        f"- {markdown.name(each.package)}: trained with {_short(each.trained)}, pinned {_short(each.pinned)}"
         for each in found
     ]
     return (
         f"**Other versions: `{versions.REQUIREMENTS}` pins others than those that made the results below.** "
-        f"Install it and run `{versions.REMEDY}`, then commit `dvc.lock` and `reports/`.
-
-"
-    ) + "
-".join(lines)
+        f"Install it and run `{versions.REMEDY}`, then commit `dvc.lock` and `reports/`.\n\n"
+    ) + "\n".join(lines)
 
 
 def _reasons(reasons: Mapping[str, str]) -> list[str]:

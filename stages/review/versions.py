@@ -1,7 +1,7 @@
 """Compare the versions that made the committed results with those that the requirements pin.
 
-Another version of these packages can train another model from the same code and parameters, which dvc.lock does
-not show. A version is compared, not the machine: results of any processor fit.
+Another version of these packages can train another model from the same code and parameters, which dvc.lock
+does not show. Only versions are compared: results of any processor fit.
 """
 
 from collections.abc import Iterator

@@ -133,7 +133,9 @@ class Trainer:
 
     def _added_up_and_joined(self, each: tuple[Totals, selection.Judged]) -> tuple[Totals, selection.Judged]:
         totals, judged = each
-        return self._added_up(totals), selection.Judged(*(self.strategy.gather(part, axis=0) for part in judged))
+        return self._added_up(totals), selection.Judged(
+            *(self.strategy.gather(part, axis=0) for part in judged)
+        )
 
     def _train(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
         with tf.GradientTape() as tape:
@@ -269,7 +271,9 @@ class State(NamedTuple):
     waited: int = 0  # epochs of this phase since a better one
     ended: int = -1  # the last epoch of a phase that has ended early
     best_epoch: int = 0  # the best one so far, counted from 0
-    best_found: Sequence[float] = ()  # its measure (more is better), and minus its loss to decide between equals
+    best_found: Sequence[
+        float
+    ] = ()  # its measure (more is better), and minus its loss to decide between equals
     best_weights: list[np.ndarray] | None = None
     best_judged: selection.Judged | None = None
     best_is_kept: bool = False  # it is better than the last epoch by more than chance explains
@@ -304,8 +308,8 @@ def fit(
     """Train a network with one trainer per epoch and leave it with the weights that are kept.
 
     Those are the last ones, unless those of the best epoch are better by more than chance explains; see
-    `selection.is_better`. The best epoch is the one with the best measure; of equal ones, that with the lowest
-    validation loss. Weights that the optimizer averages are validated and kept as averages.
+    `selection.is_better`. The best epoch is the one with the best measure; of equal ones, that with the
+    lowest validation loss. Weights that the optimizer averages are validated and kept as averages.
 
     Args:
         trainers: The trainer of each epoch. All are of the same network, but the first ones may be of a part

@@ -65,7 +65,7 @@ def build(
 
 
 def averages(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Return whether an optimizer, or the one inside that scales the loss, keeps an average of the weights."""
+    """Return whether an optimizer averages the weights, or the one inside of one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 

@@ -1,8 +1,9 @@
-"""Decide which weights are kept: the last ones, or those of the best epoch where chance does not explain it.
+"""Decide which weights are kept: the last ones, unless the best epoch's are better by more than chance.
 
-The best of several epochs on few validation images is often the luckiest one. So two epochs are compared on the
-same images by a paired t-test at the 5 % level, as Dietterich compares classifiers by tests on paired results
-("Approximate statistical tests for comparing supervised classification learning algorithms", 1998).
+The best of several epochs on few validation images is often the luckiest one. So two epochs are compared on
+the same images by a paired t-test at the 5 % level. For right and wrong answers to many images it is the same
+as McNemar's test, which Dietterich recommends for two classifiers ("Approximate statistical tests for
+comparing supervised classification learning algorithms", 1998).
 """
 
 import math
@@ -60,7 +61,7 @@ def is_beyond_chance(differences: np.ndarray) -> bool:
 def is_better(measure: Measure, best: Judged, last: Judged) -> bool:
     """Return whether the best epoch is better than the last one by more than chance explains.
 
-    It is if its measure is, or if its loss is. The best epoch's measure is at least as good as the last one's.
+    It is if its measure is, or if its loss is, given a measure that is at least as good as the last one's.
     """
     kinds = dict.fromkeys([measure, "loss"])
     return any(is_beyond_chance(scores(kind, best) - scores(kind, last)) for kind in kinds)
