@@ -163,9 +163,8 @@ def test_results_of_other_versions_than_pinned_are_an_objection_at_the_top(proje
         "**Other versions: `requirements.txt` pins others than those that made the results"
     )
     assert "- `keras`: trained with `3.15.1`, pinned `3.16.0`\n\n**Better**: " in text
-    assert said == (
-        "report: the results are of other versions than requirements.txt pins: keras 3.15.1 instead of 3.16.0\n"
-    )
+    pinned = "the results are of other versions than requirements.txt pins: keras 3.15.1 instead of 3.16.0"
+    assert said == f"report: {pinned}\n"
     project.results(*answers(cats=95, dogs=80), environment={"keras": "3.16.0", "numpy": "2.4.6"})
     project.commit("its results")
     assert report("--base", "main")[0] == 0

@@ -8,7 +8,7 @@ from stages.training import selection
 
 
 def judged(right, losses=None, labels=None):
-    right = np.array(right, bool)
+    right = np.array(right, np.int32)
     losses = np.zeros(len(right)) if losses is None else losses
     labels = np.zeros(len(right), np.int32) if labels is None else labels
     return selection.Judged(np.array(labels, np.int32), right, np.array(losses, np.float32))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from stages.review import results, revision
@@ -69,6 +70,6 @@ def _pins(text: str) -> Iterator[tuple[str, str]]:
 
 def _is_same(trained: object, pinned: str) -> bool:
     try:
-        return Version(str(trained)).public == Version(pinned).public
+        return SpecifierSet(f"=={pinned}").contains(Version(str(trained)), prereleases=True)
     except InvalidVersion:
         return trained == pinned

@@ -151,13 +151,14 @@ class Trainer:
 
     def _test(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[Totals, selection.Judged]:
         logits = self.tested(images, training=False)
+        right = tf.cast(_are_right(labels, logits), tf.int32)  # collectives do not take bool
         losses = keras.losses.categorical_crossentropy(
             tf.one_hot(labels, logits.shape[-1]),
             logits,
             from_logits=True,
             label_smoothing=self.loss.label_smoothing,
         )
-        return self._totals(labels, logits), selection.Judged(labels, _are_right(labels, logits), losses)
+        return self._totals(labels, logits), selection.Judged(labels, right, losses)
 
     def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
         loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)

@@ -20,7 +20,7 @@ class Judged(NamedTuple):
     """What a network made of each of N validation images."""
 
     labels: np.ndarray  # int32 [N]
-    right: np.ndarray  # bool [N], whether the class with the largest logit is the label
+    right: np.ndarray  # int32 [N], 1 where the class with the largest logit is the label, else 0
     losses: np.ndarray  # float32 [N], in nats
 
 
