@@ -108,9 +108,9 @@ def train(made: ours.Assembled, records: Path, seed: int) -> Chosen:
     found = [(row["val_accuracy"], -row["val_loss"]) for row in fitted.history]
     best = found.index(max(found)) + 1
     kept = right[fitted.kept_epoch - 1]
-    accuracies = [float(each.mean()) for each in (kept, right[best - 1], right[-1])]
+    of_kept, of_best, of_last = (float(each.mean()) for each in (kept, right[best - 1], right[-1]))
     p = comparison.paired(right[-1], kept).p
-    return Chosen(seed, validation.manifest.count, fitted.kept_epoch, accuracies[0], best, *accuracies[1:], p)
+    return Chosen(seed, validation.manifest.count, fitted.kept_epoch, of_kept, best, of_best, of_last, p)
 
 
 def rows(runs: Sequence[Chosen]) -> list[list[str]]:
