@@ -363,6 +363,6 @@ def test_the_best_epoch_comes_back_as_it_was():
     values.deserialize(content)
     back = values.state
     for found, expected in ((back.best_weights, weights), (back.best_judged, judged)):
-        assert all(map(np.array_equal, found, expected))
+        assert found is not None and all(map(np.array_equal, found, expected))
     rest = back._replace(best_weights=None, best_judged=None)
     assert rest == loop.State(3, [{"epoch": 1.0}], 1, -1, 1, [0.5, -1.25], None, None, True)

@@ -78,13 +78,13 @@ def test_every_optimizer_averages_the_weights_over_its_steps(name, policy):
     variables = model.trainable_variables
     optimizer = build(policy, model, average=0.75, name=name)
     assert optimizers.averages(optimizer) and not optimizers.averages(build(policy, model, name=name))
-    expected = None
+    steps = []
     for step in range(3):
         optimizer.apply([tf.fill(weight.shape, 0.1 * step) for weight in variables], variables)
-        now = [weight.numpy() for weight in variables]
-        expected = (
-            now if expected is None else [0.75 * a + 0.25 * b for a, b in zip(expected, now, strict=True)]
-        )
+        steps.append([weight.numpy() for weight in variables])
+    expected = steps[0]
+    for now in steps[1:]:
+        expected = [0.75 * mean + 0.25 * new for mean, new in zip(expected, now, strict=True)]
     optimizer.finalize_variable_values(variables)
     for weight, mean in zip(variables, expected, strict=True):
         np.testing.assert_allclose(weight.numpy(), mean, rtol=1e-5, atol=1e-6)
