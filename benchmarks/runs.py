@@ -24,7 +24,7 @@ class Run(pydantic.BaseModel):
     seed: int  # train.seed
     fingerprint: str  # of the code and of all params but the seed
     accuracy: float  # on the test split
-    val_accuracy: float | None  # the best epoch's, whose weights are kept
+    val_accuracy: float | None  # of the epoch whose weights are kept
     metrics: dict[str, Any]  # reports/metrics.json but for its classes
     parameters: int
     epochs: int
@@ -153,10 +153,11 @@ def _train(copy: scratch.Scratch, recipe: recipes.Recipe, seed: int) -> dict[str
     copy.dvc("repro")
     reports = copy.tree / "reports"
     metrics = outputs.read_json(reports / "metrics.json")
-    accuracies = pd.read_csv(reports / "history.csv")["val_accuracy"].dropna()
+    accuracies = pd.read_csv(reports / "history.csv", index_col="epoch")["val_accuracy"].dropna()
+    kept = outputs.read_json(copy.tree / "data/model/training.json")["kept_epoch"]
     return {
         "accuracy": metrics["accuracy"],
-        "val_accuracy": max(accuracies, default=None),
+        "val_accuracy": accuracies.get(kept),
         "metrics": metrics,
         "parameters": metrics["parameters"],
         "environment": outputs.read_json(reports / "environment.json"),

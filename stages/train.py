@@ -1,4 +1,4 @@
-"""Train a network on the accelerator and keep its best weights.
+"""Train a network on the accelerator and keep the last weights, or better ones of an earlier epoch.
 
 Reads data/records/train and data/records/val; writes the model with its summary and what ran, and
 the learning curves' numbers.
@@ -39,6 +39,7 @@ from stages.training import (
     optimizers,
     phases,
     resident,
+    selection,
 )
 
 VALIDATION_BATCH = 500  # images, or fewer if they are large; larger ones are no faster
@@ -60,6 +61,8 @@ class Params(paramfile.Section):
     batch_size: int = pydantic.Field(ge=1)
     test_time_augmentation: test_time_augmentation.Looks
     calibrate: temperature.Method
+    select: selection.Measure
+    average: float | None = pydantic.Field(gt=0, lt=1)
     patience: int | None = pydantic.Field(ge=1)
     device: hardware.Device
     precision: hardware.Precision
@@ -152,6 +155,7 @@ def train(
         math.ceil(manifest.count / params.batch_size),
         machine.precision,
         maker(parts.logits, parts.tested) if parts else None,
+        params.average,
     )
     began = time.perf_counter()
     epochs: Callable[[int], Any]
@@ -177,7 +181,8 @@ def train(
     with checkpoints.Checkpoints(name, trainers) as kept:
         state = kept.restore()
         prepared = time.perf_counter()
-        rows = loop.fit(trainers, epochs, manifest.count, tests, params.patience, state, kept.save)
+        choice = loop.Choice(params.select, params.patience)
+        rows, kept_epoch = loop.fit(trainers, epochs, manifest.count, tests, choice, state, kept.save)
         trained = time.perf_counter()
         seen = _seen(classifier.tested, val_split) if val_images else None
         training = provenance.Training(
@@ -188,6 +193,7 @@ def train(
             calibration=_calibrate(params.calibrate, classifier.temperature, seen),
             train_images=manifest.different,
             val_images=val_images,
+            kept_epoch=kept_epoch,
         )
         _save(model, classifier.probabilities, environment, training, seen)
         curves.write(history, rows)

@@ -10,12 +10,13 @@ from typing import Any
 
 import filelock
 import keras
+import numpy as np
 import pytest
 
 from stages.classifier import architecture
 from stages.running import errors
 from stages.sources import cache
-from stages.training import checkpoints, loop
+from stages.training import checkpoints, loop, selection
 from tests import tiny, training
 
 EPOCHS = 4
@@ -29,6 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "optimizer": {**training.PARAMS["optimizer"], "name": "muon", "momentum": 0.6},
         "test_time_augmentation": 2,
     },
+    "averaged": {"resident": True, "average": 0.8, "select": "balanced_accuracy"},
     "head": {
         "model": training.TRANSFER,
         "fine_tuning": {"head_epochs": 3, "learning_rate_scale": 0.1},
@@ -100,7 +102,8 @@ def kept():
 
 
 @pytest.mark.parametrize(
-    ("kind", "after"), [("quick", 1), ("adam", 3), ("muon", 2), ("compiled", 2), ("head", 1), ("head", 3)]
+    ("kind", "after"),
+    [("quick", 1), ("adam", 3), ("muon", 2), ("compiled", 2), ("averaged", 2), ("head", 1), ("head", 3)],
 )
 def test_an_interrupted_training_ends_with_the_same_bytes(
     records, tmp_path, whole, monkeypatch, capsys, kind, after
@@ -349,3 +352,17 @@ def test_the_state_comes_back_as_it_was():
     assert values.state == loop.START
     values.deserialize(values.serialize())
     assert json.dumps(values.state) == json.dumps(loop.START)
+
+
+def test_the_best_epoch_comes_back_as_it_was():
+    judged = selection.Judged(np.array([0, 1]), np.array([1, 0]), np.array([0.5, 2.0], np.float32))
+    weights = [np.ones((2, 3), np.float32), np.zeros(3, np.float32)]
+    values = checkpoints._Values()
+    values.state = loop.State(3, [{"epoch": 1.0}], 1, -1, 1, [0.5, -1.25], weights, judged, True)
+    content = values.serialize()
+    values.deserialize(content)
+    back = values.state
+    for found, expected in ((back.best_weights, weights), (back.best_judged, judged)):
+        assert found is not None and all(map(np.array_equal, found, expected))
+    rest = back._replace(best_weights=None, best_judged=None)
+    assert rest == loop.State(3, [{"epoch": 1.0}], 1, -1, 1, [0.5, -1.25], None, None, True)

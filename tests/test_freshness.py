@@ -1,5 +1,6 @@
 """`make fresh`, in clones without data, as CI has them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -91,6 +92,64 @@ def test_a_pipeline_dvc_cannot_read_is_refused(clone):
     (clone.path / "dvc.yaml").write_text("stages: [\n")
     with pytest.raises(errors.BadInput, match=r"dvc\.yaml"):
         stale(clone.path)
+
+
+def pin(repository, package, version):
+    """Pin another version of a package, as a pull request of a bump does."""
+    path = repository.path / "requirements.txt"
+    lines = [
+        f"{package}=={version}" if line.startswith(f"{package}==") else line
+        for line in path.read_text().splitlines()
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def retrained(repository, **environment):
+    """Leave what the stages would, had they run in an environment that differs in this."""
+    path = repository.path / "reports/environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | environment))
+    repository.run("dvc", "commit", "--force", "--quiet", "evaluate")
+
+
+def fresh(repository):
+    return repository.attempt(sys.executable, "-m", "stages.review.freshness")
+
+
+def test_a_bump_of_a_version_is_red_until_its_results_are_there(repository):
+    repository.run("git", "checkout", "--quiet", "-b", "bump")
+    pin(repository, "keras", "99.1.0")
+    repository.commit("Keras 99.1")
+    red = fresh(repository)
+    trained = json.loads((repository.path / "reports/environment.json").read_text())["keras"]
+    assert red.returncode == 1
+    assert f"  keras {trained} instead of 99.1.0\n" in red.stderr
+    assert "run `dvc repro --force --single-item train && dvc repro`, then commit" in red.stderr
+    assert "stages" not in red.stderr  # dvc.lock fits
+    retrained(repository, keras="99.1.0")
+    repository.commit("its results")
+    green = fresh(repository)
+    assert (green.returncode, green.stderr) == (0, "")
+
+
+def test_results_of_another_machine_are_fresh(repository):
+    other = {
+        "processor": "another",
+        "instruction_set": "other",
+        "onednn": False,
+        "cores": 64,
+        "python": "3.13.1",
+    }
+    retrained(repository, **other, platform="macOS-26.1-arm64")
+    done = fresh(repository)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_stale_stages_and_other_versions_are_told_together(clone):
+    add_a_line(clone.path / "stages/evaluate.py")
+    pin(clone, "numpy", "99.0.0")
+    said = fresh(clone).stderr
+    assert "  evaluate: stages/evaluate.py (modified)\n" in said
+    assert " instead of 99.0.0\n" in said
 
 
 SAYS_CAT = """

@@ -43,7 +43,8 @@ def batches(flipped=False):
 def fit(
     trainer, epochs, train=lambda epoch: batches(), val=lambda epoch: batches(), patience=None, images=IMAGES
 ):
-    return loop.fit([trainer] * epochs, train, images, val, patience)
+    choice = loop.Choice("accuracy", patience)
+    return loop.fit([trainer] * epochs, train, images, val, choice).history
 
 
 def worse_from(epoch):
@@ -82,7 +83,7 @@ def test_losses_and_accuracies_are_means_over_images_not_batches():
     uneven = list(batches())
     labels = tf.constant([1] * 5, tf.int32)
     uneven.append((tf.zeros([5, 2, 2, 1], tf.uint8), labels, labels))
-    found = trainer().test(uneven)
+    found = trainer().test(uneven)[0]
     network = trainer().network
     images, labels, _ = (np.concatenate(part) for part in zip(*uneven, strict=True))
     logits = network.predict(images, verbose=0)
@@ -95,7 +96,7 @@ def test_precision_and_recall_are_those_of_keras():
     unsure = trainer()
     kernel = np.random.default_rng(1).normal(size=(4, 2), scale=0.3)
     unsure.network.set_weights([kernel, np.array([0.0, -0.2])])
-    found = unsure.test(batches())
+    found = unsure.test(batches())[0]
     images, labels, _ = (np.concatenate(part) for part in zip(*batches(), strict=True))
     probabilities = keras.ops.softmax(unsure.network.predict(images, verbose=0))
     for name, metric in {
@@ -109,7 +110,7 @@ def test_precision_and_recall_are_those_of_keras():
 def test_a_network_that_is_never_certain_has_precision_0():
     unsure = trainer()
     unsure.network.set_weights([np.zeros((4, 2)), np.zeros(2)])
-    found = unsure.test(batches())
+    found = unsure.test(batches())[0]
     assert (found["val_above_half_precision"], found["val_above_half_recall"]) == (0.0, 0.0)
 
 
@@ -162,7 +163,7 @@ def test_each_epoch_trains_only_the_variables_of_its_trainer():
         seen.append((kernel.numpy().any(), bias.numpy()[0]))
         return batches()
 
-    loop.fit([of_bias, both], lambda epoch: batches(flipped=True), IMAGES, val, None)
+    loop.fit([of_bias, both], lambda epoch: batches(flipped=True), IMAGES, val, loop.Choice())
     assert [bool(moved) for moved, _ in seen] == [False, True]
     assert seen[0][1] != pytest.approx(1e-3)
 
@@ -172,7 +173,7 @@ def test_label_smoothing_keeps_the_loss_of_sure_predictions_up():
     for label_smoothing in (0.0, 0.2):
         smoothed = trainer(label_smoothing=label_smoothing)
         smoothed.network.set_weights([np.array([[-9.0, 9.0]] * 4), np.zeros(2)])
-        losses.append(smoothed.test(batches())["val_loss"])
+        losses.append(smoothed.test(batches())[0]["val_loss"])
     assert losses[0] < 0.01
     assert losses[1] > 1
 
@@ -183,7 +184,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
     accuracies = [row["val_accuracy"] for row in history]
     assert accuracies[2] == 1.0
     assert accuracies[-1] == 0.0
-    assert best.test(batches())["val_accuracy"] == 1.0
+    assert best.test(batches())[0]["val_accuracy"] == 1.0
 
 
 def test_of_equally_accurate_epochs_the_least_loss_one_is_kept():
@@ -192,7 +193,7 @@ def test_of_equally_accurate_epochs_the_least_loss_one_is_kept():
     assert [row["val_accuracy"] for row in history[:3]] == [1.0] * 3
     losses = [row["val_loss"] for row in history]
     assert losses[2] == min(losses)
-    assert one.test(batches())["val_loss"] == pytest.approx(losses[2])
+    assert one.test(batches())[0]["val_loss"] == pytest.approx(losses[2])
 
 
 def test_a_falling_loss_at_equal_accuracy_is_worth_waiting_for():
@@ -207,7 +208,9 @@ def test_patience_is_counted_in_each_phase():
         taught.append(epoch)
         return batches(flipped=epoch > 0)
 
-    loop.fit([head] * 5 + [head_again(head)] * 4, train, IMAGES, lambda epoch: batches(), 2)
+    loop.fit(
+        [head] * 5 + [head_again(head)] * 4, train, IMAGES, lambda epoch: batches(), loop.Choice(patience=2)
+    )
     assert taught == [0, 1, 2, 5, 6]  # two worse epochs end each phase
 
 
@@ -220,7 +223,7 @@ def head_again(first):
 
 def test_an_epoch_of_another_number_of_images_is_bad_input():
     with pytest.raises(errors.BadInput, match="expected 33 images in epoch 1/1, received 32"):
-        loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, None)
+        loop.fit([trainer()], lambda epoch: batches(), IMAGES + 1, None, loop.Choice())
 
 
 def test_training_stops_after_patience_without_better_accuracy(capsys):
@@ -237,7 +240,7 @@ def test_without_validation_the_last_weights_are_kept():
     last = trainer()
     history = fit(last, epochs=6, train=worse_from(3), val=None, patience=1)
     assert [set(row) for row in history] == [{"epoch", "learning_rate", "seconds", *MEASURES}] * 6
-    assert last.test(batches())["val_accuracy"] == 0.0
+    assert last.test(batches())[0]["val_accuracy"] == 0.0
 
 
 def test_a_loss_that_is_not_finite_is_bad_input():
@@ -271,3 +274,90 @@ def test_without_validation_a_step_that_ruins_weights_is_refused():
             val=None,
             images=BATCH,
         )
+
+
+def chosen(one, epochs, train=lambda epoch: batches(), val=lambda epoch: batches(), **choice):
+    """What a training leaves whose weights are chosen in some way."""
+    return loop.fit([one] * epochs, train, IMAGES, val, loop.Choice(**choice))
+
+
+def few(count, epoch):
+    """The first validation images, of which some have another label in the last of three epochs."""
+    images, labels, positions = (np.concatenate(part) for part in zip(*batches(), strict=True))
+    labels = np.where((np.arange(len(labels)) < count) & (epoch == 2), 1 - labels, labels)
+    return [tuple(map(tf.constant, (images[:10], labels[:10], positions[:10])))]
+
+
+@pytest.mark.parametrize(("wrong", "kept"), [(1, 3), (2, 3), (6, 2), (10, 2)])
+def test_of_ten_images_it_takes_more_than_chance_to_keep_an_earlier_epoch(wrong, kept, capsys):
+    fitted = chosen(trainer(), 3, val=lambda epoch: few(wrong, epoch))
+    assert fitted.history[-1]["val_accuracy"] == pytest.approx(1 - wrong / 10)
+    assert fitted.kept_epoch == kept
+    said = capsys.readouterr().out
+    assert ("keeping the weights of epoch 2" in said) == (kept == 2)
+    assert ("keeping the last weights: epoch 2 has a better validation accuracy by chance" in said) == (
+        kept == 3
+    )
+
+
+def test_the_last_weights_are_those_of_the_last_epoch():
+    one, after = trainer(), []
+
+    def val(epoch):
+        after.append(one.network.get_weights())
+        return few(1, epoch)
+
+    chosen(one, 3, val=val)
+    assert all(map(np.array_equal, one.network.get_weights(), after[-1]))
+
+
+def test_the_loss_chooses_if_it_is_asked_for():
+    fitted = chosen(trainer(), 6, train=worse_from(3), measure="loss")
+    losses = [row["val_loss"] for row in fitted.history]
+    assert fitted.kept_epoch == 3 == np.argmin(losses) + 1
+    assert "val_balanced_accuracy" not in fitted.history[0]
+
+
+def test_the_loss_ends_a_phase_and_is_named(capsys):
+    fitted = chosen(trainer(), 20, train=worse_from(2), measure="loss", patience=2)
+    assert len(fitted.history) == 4
+    said = capsys.readouterr().out
+    assert f"epoch 1/20: validation loss {fitted.history[0]['val_loss']:.4f}, " in said
+    assert "stopping: no better validation loss for 2 epochs" in said
+
+
+def unequal(epoch):
+    """Twenty-eight images of class 0 and four of class 1, whose labels do not follow from the images."""
+    labels = np.array([0] * 28 + [1] * 4, np.int32)
+    return [(tf.constant(np.zeros((32, 2, 2, 1), np.uint8)), tf.constant(labels), tf.range(32))]
+
+
+def test_the_balanced_accuracy_counts_classes_and_not_images():
+    fitted = chosen(trainer(), 1, val=unequal, measure="balanced_accuracy")
+    assert fitted.history[0]["val_accuracy"] in (28 / 32, 4 / 32)
+    assert fitted.history[0]["val_balanced_accuracy"] == pytest.approx(0.5)
+
+
+def averaging(momentum):
+    one = trainer()
+    optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=momentum)
+    variables = one.network.trainable_variables
+    return loop.Trainer(one.network, one.network, variables, optimizer, 0.0, one.penalty, jit=False)
+
+
+@pytest.mark.parametrize("val", [None, lambda epoch: batches()])
+def test_averaged_weights_are_validated_and_kept_and_the_training_goes_on_without_them(val):
+    plain, one = trainer(), averaging(0.75)
+    weights = []
+    for _ in range(3):
+        for batch in batches():
+            plain.train_epoch([batch], BATCH, "step")
+            weights.append(plain.network.get_weights())
+    average = weights[0]
+    for each in weights[1:]:
+        average = [0.75 * old + 0.25 * new for old, new in zip(average, each, strict=True)]
+    fitted = chosen(one, 3, val=val)
+    for found, expected in zip(one.network.get_weights(), average, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    if val is not None:
+        assert fitted.history[-1]["val_loss"] == pytest.approx(one.test(batches())[0]["val_loss"], rel=1e-6)

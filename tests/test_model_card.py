@@ -200,10 +200,41 @@ def test_how_certain_right_and_wrong_predictions_are():
     ]
 
 
+def learning(kept_epoch=3, history=HISTORY, **settings):
+    """The section on the learning, of a model with the weights of an epoch."""
+    given = trained(facts(history=history), epochs=4, **settings)
+    training = given.training.model_copy(update={"kept_epoch": kept_epoch})
+    return section(model_card.text(given._replace(training=training)), "Learning")
+
+
 def test_of_equally_accurate_epochs_the_best_has_the_least_loss():
-    learnt = section(model_card.text(trained(facts(), epochs=4)), "Learning")
-    assert "Trained for 4 epochs. Best validation accuracy: **87.50 %** on 8 images, after epoch 3" in learnt
-    assert "training accuracy in that epoch: 90.00 %" in learnt
+    learnt = learning()
+    assert "Trained for 4 epochs. The weights are those of epoch 3, with a validation accuracy of" in learnt
+    assert (
+        "**87.50 %** on 8 images (training accuracy in that epoch: 90.00 %). No epoch has a better" in learnt
+    )
+
+
+def test_a_better_epoch_that_is_not_kept_is_told():
+    worse = HISTORY.assign(val_accuracy=[0.6, 0.875, 0.9, 0.85])
+    learnt = learning(4, worse)
+    assert "of epoch 4, with a validation accuracy of **85.00 %** on 8 images" in learnt
+    assert (
+        "Epoch 3 has a better validation accuracy (90.00 %), but by no more than chance explains." in learnt
+    )
+
+
+def test_the_measure_that_chose_the_epoch_is_told():
+    balanced = HISTORY.assign(val_balanced_accuracy=[0.9, 0.8, 0.7, 0.6])
+    learnt = learning(1, balanced, select="balanced_accuracy")
+    assert "validation accuracy of **60.00 %**" in learnt
+    assert "No epoch has a better validation balanced accuracy (90.00 %)" in learnt
+    learnt = learning(4, HISTORY.assign(val_loss=[0.4, 0.3, 0.2, 0.25]), select="loss")
+    assert "Epoch 3 has a better validation loss (0.2000 instead of 0.2500), but by no more" in learnt
+
+
+def test_averaged_weights_are_told():
+    assert "of epoch 3, averaged over steps, with" in learning(average=0.9)
 
 
 def test_an_early_stop_and_missing_validation_are_told():

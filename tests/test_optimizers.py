@@ -22,10 +22,10 @@ OPTIONS = {
 }
 
 
-def build(policy="float32", model=None, **changes):
+def build(policy="float32", model=None, average=None, **changes):
     options = optimizers.Options.model_validate(OPTIONS | changes)
     schedule = schedules.WarmupThenDecay(options.learning_rate, "constant", 100, 0, 0.0)
-    return optimizers.build(options, schedule, policy, model or network())
+    return optimizers.build(options, schedule, policy, model or network(), average)
 
 
 def network():
@@ -69,6 +69,25 @@ def test_weight_decay_shrinks_only_kernels(name, policy):
 def test_without_weight_decay_weights_without_gradient_stay(name):
     changes = apply(build(name=name), network(), gradient=0.0)
     assert all(np.all(change == 0) for _, change in changes)
+
+
+@pytest.mark.parametrize("policy", ["float32", precisions.FLOAT16])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_optimizer_averages_the_weights_over_its_steps(name, policy):
+    model = network()
+    variables = model.trainable_variables
+    optimizer = build(policy, model, average=0.75, name=name)
+    assert optimizers.averages(optimizer) and not optimizers.averages(build(policy, model, name=name))
+    steps = []
+    for step in range(3):
+        optimizer.apply([tf.fill(weight.shape, 0.1 * step) for weight in variables], variables)
+        steps.append([weight.numpy() for weight in variables])
+    expected = steps[0]
+    for now in steps[1:]:
+        expected = [0.75 * mean + 0.25 * new for mean, new in zip(expected, now, strict=True)]
+    optimizer.finalize_variable_values(variables)
+    for weight, mean in zip(variables, expected, strict=True):
+        np.testing.assert_allclose(weight.numpy(), mean, rtol=1e-5, atol=1e-6)
 
 
 def test_sgd_takes_nesterov_steps():

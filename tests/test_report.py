@@ -153,6 +153,23 @@ def test_a_better_model(project, report):
     assert "| `accuracy` | 0.8 | 0.875 | +0.075 |" in text
 
 
+def test_results_of_other_versions_than_pinned_are_an_objection_at_the_top(project, report):
+    project.write("requirements.txt", "keras==3.16.0\nnumpy==2.4.6\n")
+    project.results(*answers(cats=95, dogs=80), environment={"keras": "3.15.1", "numpy": "2.4.6"})
+    project.commit("a bump")
+    status, text, said = report("--base", "main")
+    assert status == 3
+    assert text.startswith(
+        "**Other versions: `requirements.txt` pins others than those that made the results"
+    )
+    assert "- `keras`: trained with `3.15.1`, pinned `3.16.0`\n\n**Better**: " in text
+    pinned = "the results are of other versions than requirements.txt pins: keras 3.15.1 instead of 3.16.0"
+    assert said == f"report: {pinned}\n"
+    project.results(*answers(cats=95, dogs=80), environment={"keras": "3.16.0", "numpy": "2.4.6"})
+    project.commit("its results")
+    assert report("--base", "main")[0] == 0
+
+
 def test_a_worse_model_is_no_objection_without_a_floor(project, report):
     project.results(*answers(cats=80, dogs=60))
     project.commit("worse")

@@ -137,7 +137,7 @@ def test_a_compiled_step_teaches_what_single_operations_do(records, model):
         # 9, 9 and 6 images: over 3 of them, normalizing 1x1 maps makes a rounding a thousand times larger.
         batches = execution.streamed(split, 9, range(2))
         rows = [one.train_epoch(batches(number), COUNT, "epoch") for number in range(2)]
-        rows.append(one.test(execution.streamed(split, 9, [0])(0)))
+        rows.append(one.test(execution.streamed(split, 9, [0])(0))[0])
         learnt.append([value for row in rows for value in row.values()])
     np.testing.assert_allclose(learnt[1], learnt[0], rtol=DIFFERENCE["float32"])
 

@@ -30,6 +30,7 @@ TRAINING: dict[str, Any] = {
         "model": {"name": "dense", "units": []},
         "optimizer": {"name": "sgd", "learning_rate": 0.05},
         "epochs": 1,
+        "select": "accuracy",
         "test_time_augmentation": 1,
     },
     "records": {
@@ -41,6 +42,7 @@ TRAINING: dict[str, Any] = {
     "calibration": None,
     "train_images": 24,
     "val_images": 8,
+    "kept_epoch": 1,
 }
 
 

@@ -48,6 +48,8 @@ PARAMS: dict[str, Any] = {
     "batch_size": 8,
     "test_time_augmentation": 1,
     "calibrate": "temperature",
+    "select": "accuracy",
+    "average": None,
     "patience": None,
     "device": "cpu",
     "precision": "float32",

@@ -30,6 +30,7 @@ class Settings(paramfile.Section):
 
     epochs: paramfile.Size
     model: dict[str, Any]  # a name and that architecture's options
+    select: str  # the measure that chooses the best epoch
     test_time_augmentation: paramfile.Size  # looks at an image
 
 
@@ -52,6 +53,7 @@ class Training(paramfile.Section):
     calibration: Calibration | None  # None if there was none
     train_images: paramfile.Count
     val_images: paramfile.Count
+    kept_epoch: paramfile.Size  # whose weights the model has, counted from 1
 
 
 class _Written(Training):

@@ -59,7 +59,7 @@ def text(facts: Facts) -> str:
         settings=_settings(facts.training.params),
         environment=facts.environment,
         epochs=len(facts.history),
-        best=_best_epoch(facts.history),
+        **_epochs(facts),
         metrics=facts.metrics,
         accuracy=_accuracy(facts.metrics),
         averaged=_averaged(facts.metrics),
@@ -90,6 +90,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "code": markdown.name,
         "number": _number,
+        "measured": _measured,
         "operation": _operation,
         "percent": markdown.percent,
         "setting": _setting,
@@ -131,12 +132,19 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
-def _best_epoch(history: pd.DataFrame) -> dict[str, float] | None:
-    """The row of the epoch whose weights are kept, as the train stage chooses it; None without validation."""
-    if "val_accuracy" not in history:
-        return None
-    ranked = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable")
-    return ranked.iloc[0].to_dict()
+def _epochs(facts: Facts) -> dict[str, Any]:
+    """The rows of the epoch whose weights are kept and of the best one, and the measure that finds the best.
+
+    The best one is found as the train stage finds it; it is None without validation.
+    """
+    history, measure = facts.history, facts.training.params.select
+    row = history.set_index("epoch", drop=False).loc[facts.training.kept_epoch]
+    found = {"kept": row.to_dict(), "best": None, "measure": measure.replace("_", " ")}
+    if "val_loss" not in history:
+        return found
+    columns = [f"val_{measure}", "val_loss"]
+    ranked = history.sort_values(columns, ascending=[measure == "loss", True], kind="stable")
+    return found | {"best": ranked.iloc[0].to_dict(), "column": f"val_{measure}"}
 
 
 def _by_class(facts: Facts) -> list[list[str]]:
@@ -249,6 +257,11 @@ def _share(part: int, whole: int, rounded: float | None = None, nothing: str = "
 def _number(count: int, noun: str = "") -> str:
     """A count with the noun counted, or without one."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}" if noun else f"{count:,}"
+
+
+def _measured(value: float, measure: str) -> str:
+    """A validation measure: a loss with four decimals, a share in percent."""
+    return f"{value:.4f}" if measure == "loss" else markdown.percent(value)
 
 
 def _operation(listed: Mapping[str, Mapping[str, Any] | None]) -> str:

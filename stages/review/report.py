@@ -1,8 +1,8 @@
 """Report on a change: compare the results of two revisions in Git, as Markdown for a pull request.
 
 The report needs no data, no DVC cache and no network. Exit status: 0 is a report without objection; 3
-is a report that says no (dvc.lock is stale, or a floor is not held), with the reason on standard error
-too; 2 is bad input or usage, without a report.
+is a report that says no (dvc.lock is stale, the results are of other versions than the requirements pin,
+or a floor is not held), with the reason on standard error too; 2 is bad input or usage, without a report.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from stages.figures import canvas
 from stages.reporting import markdown
-from stages.review import lockfile, pairing, project, results, sections, side_by_side
+from stages.review import lockfile, pairing, project, results, sections, side_by_side, versions
 from stages.running import ending, errors, options, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
@@ -94,9 +94,14 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
 
     stale = project.stale(repo)
     objections = [f"dvc.lock is stale: {', '.join(stale)}"] if stale else []
+    other_versions = versions.differences(head_files)
+    if other_versions:
+        named = ", ".join(map(str, other_versions))
+        objections.append(f"the results are of other versions than {versions.REQUIREMENTS} pins: {named}")
     base, head = results.read(base_files), results.read(head_files)
     base_params, head_params = (files.yaml(PARAMS) or {} for files in (base_files, head_files))
     parts = [sections.stale(stale)] if stale else []
+    parts += [sections.other_versions(other_versions)] if other_versions else []
     compared = f"{markdown.name(base_name)} → {markdown.name(head_name)}"
     floors = sections.Floors(arguments.min_accuracy, arguments.max_drop)
     if refusals := floors.refusals(base, head):

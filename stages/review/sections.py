@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.reporting import markdown, wilson
-from stages.review import comparison, pairing, results
+from stages.review import comparison, pairing, results, versions
 
 MOST_PAIRS = 10
 MOST_STALE = 10  # stages
@@ -66,6 +66,18 @@ def stale(stages: Mapping[str, Mapping[str, str]]) -> str:
         "**Stale: `dvc.lock` does not match the committed code and params.** The results below are not those "
         "of this code. Run `dvc repro`, then commit `dvc.lock` and `reports/`. Since they ran, these stages "
         "have changed, and what follows them has to run again:\n\n"
+    ) + "\n".join(lines)
+
+
+def other_versions(found: Sequence[versions.Difference]) -> str:
+    """Return a warning that other versions than the requirements pin have trained the model."""
+    lines = [
+        f"- {markdown.name(each.package)}: trained with {_short(each.trained)}, pinned {_short(each.pinned)}"
+        for each in found
+    ]
+    return (
+        f"**Other versions: `{versions.REQUIREMENTS}` pins others than those that made the results below.** "
+        f"Install it and run `{versions.REMEDY}`, then commit `dvc.lock` and `reports/`.\n\n"
     ) + "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from stages.running import errors
 from stages.sources import cache, checksums
-from stages.training import loop
+from stages.training import loop, selection
 
 SHARE = 0.02  # of the training's time that saving may take
 FIRST_SECONDS = 5.0  # of a training, after which it is saved for the first time
@@ -63,17 +63,20 @@ class _Values(tf.train.experimental.PythonState):
 
     def serialize(self) -> bytes:
         values = self.state._asdict()
-        weights = values.pop("best_weights") or []
+        weights, judged = values.pop("best_weights") or [], values.pop("best_judged")
         buffer = io.BytesIO()
         arrays = {f"weights{number}": array for number, array in enumerate(weights)}
+        arrays |= judged._asdict() if judged else {}
         np.savez(buffer, state=np.array(json.dumps(values)), **arrays)
         return buffer.getvalue()
 
     def deserialize(self, content: bytes) -> None:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             values = json.loads(str(arrays["state"]))
-            weights = [arrays[f"weights{number}"] for number in range(len(arrays.files) - 1)]
-        self.state = loop.State(**values, best_weights=weights or None)
+            count = sum(name.startswith("weights") for name in arrays.files)
+            weights = [arrays[f"weights{number}"] for number in range(count)]
+            judged = selection.Judged(*(arrays[name] for name in selection.Judged._fields)) if count else None
+        self.state = loop.State(**values, best_weights=weights or None, best_judged=judged)
 
 
 class Checkpoints:

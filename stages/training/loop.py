@@ -4,6 +4,7 @@ Keras's `fit` is not used. It cannot run whole epochs in a device's memory, trai
 one epoch to the next, or run under `MultiWorkerMirroredStrategy` (keras-team/keras#20585).
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +16,10 @@ import tensorflow as tf
 
 from stages.layers import xla
 from stages.running import errors, progress
+from stages.training import optimizers, selection
 
 Batches = Iterable[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]  # images, labels, positions
-Step = Callable[[tf.Tensor, tf.Tensor], "Totals"]
+Step = Callable[[tf.Tensor, tf.Tensor], Any]
 
 
 class Penalty(NamedTuple):
@@ -110,12 +112,13 @@ class Trainer:
             from_logits=True, label_smoothing=label_smoothing, reduction="sum"
         )
         self.strategy = tf.distribute.get_strategy()
+        self.is_averaging = optimizers.averages(optimizer)
         optimizer.build(variables)
-        self._train_step = self._on_replicas(self._train, jit)
-        self._test_step = self._on_replicas(self._test, jit)
+        self._train_step = self._on_replicas(self._train, self._added_up, jit)
+        self._test_step = self._on_replicas(self._test, self._added_up_and_joined, jit)
 
-    def _on_replicas(self, step: Step, jit: bool) -> Step:
-        """Return a step that runs on every replica and adds up the replicas' totals.
+    def _on_replicas(self, step: Step, together: Callable[[Any], Any], jit: bool) -> Step:
+        """Return a step that runs on every replica and puts together what the replicas return.
 
         With several replicas the step is not compiled: MirroredStrategy adds up gradients outside of a
         replica's function, and XLA would have to compile this function as a whole.
@@ -123,11 +126,19 @@ class Trainer:
         compiled = jit and self.strategy.num_replicas_in_sync == 1
         on_one = xla.compiled(step) if compiled else step
 
-        def on_all(images: tf.Tensor, labels: tf.Tensor) -> Totals:
-            each = self.strategy.run(on_one, args=(images, labels))
-            return Totals(*(self.strategy.reduce("SUM", count, axis=None) for count in each))
+        def on_all(images: tf.Tensor, labels: tf.Tensor) -> Any:
+            return together(self.strategy.run(on_one, args=(images, labels)))
 
         return tf.function(on_all, reduce_retracing=True)
+
+    def _added_up(self, each: Totals) -> Totals:
+        return Totals(*(self.strategy.reduce("SUM", count, axis=None) for count in each))
+
+    def _added_up_and_joined(self, each: tuple[Totals, selection.Judged]) -> tuple[Totals, selection.Judged]:
+        totals, judged = each
+        return self._added_up(totals), selection.Judged(
+            *(self.strategy.gather(part, axis=0) for part in judged)
+        )
 
     def _train(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
         with tf.GradientTape() as tape:
@@ -148,12 +159,20 @@ class Trainer:
         weights = tf.gather(self.class_weights, labels)
         return self.loss(tf.one_hot(labels, logits.shape[-1]), logits, sample_weight=weights)
 
-    def _test(self, images: tf.Tensor, labels: tf.Tensor) -> Totals:
-        return self._totals(labels, self.tested(images, training=False))
+    def _test(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[Totals, selection.Judged]:
+        logits = self.tested(images, training=False)
+        right = tf.cast(_are_right(labels, logits), tf.int32)  # collectives do not take bool
+        losses = keras.losses.categorical_crossentropy(
+            tf.one_hot(labels, logits.shape[-1]),
+            logits,
+            from_logits=True,
+            label_smoothing=self.loss.label_smoothing,
+        )
+        return self._totals(labels, logits), selection.Judged(labels, right, losses)
 
     def _totals(self, labels: tf.Tensor, logits: tf.Tensor) -> Totals:
         loss = self.loss(tf.one_hot(labels, logits.shape[-1]), logits)
-        correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
+        correct = _are_right(labels, logits)
         above_half = tf.reduce_max(tf.nn.softmax(logits), axis=-1) > 0.5
         return Totals(
             loss,
@@ -194,17 +213,44 @@ class Trainer:
         for pixels, labels, _ in epoch:
             yield self._train_step(pixels, labels)
 
-    def test(self, batches: Batches) -> dict[str, float]:
-        """Return `Totals.means` of the network with its present weights, under names that begin with val_."""
-        totals = NOTHING
+    def test(self, batches: Batches) -> tuple[dict[str, float], selection.Judged]:
+        """Test the network with its present weights.
+
+        Returns:
+            `Totals.means` under names that begin with val_, and what the network made of each image.
+        """
+        totals, parts = NOTHING, []
         for pixels, labels, _ in batches:
-            totals = totals.add(self._test_step(pixels, labels))
-        return totals.means("val_")
+            counted, judged = self._test_step(pixels, labels)
+            totals = totals.add(counted)
+            parts.append(judged)
+        columns = zip(*parts, strict=True)
+        return totals.means("val_"), selection.Judged(*(np.concatenate(column) for column in columns))
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network have the averaged weights for a while, if the optimizer averages them.
+
+        The statistics of batch normalizations are not averaged: they are those of the weights as trained.
+        """
+        trained = [variable.numpy() for variable in self.variables] if self.is_averaging else []
+        self.average()
+        yield
+        for variable, value in zip(self.variables, trained, strict=self.is_averaging):
+            variable.assign(value)
+
+    def average(self) -> None:
+        """Give the network the averaged weights, if the optimizer averages them."""
+        self.optimizer.finalize_variable_values(self.variables)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
         return float(self.optimizer.learning_rate)
+
+
+def _are_right(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
 
 
 def _count(flags: tf.Tensor) -> tf.Tensor:
@@ -236,11 +282,29 @@ class State(NamedTuple):
     waited: int = 0  # epochs of this phase since a better one
     ended: int = -1  # the last epoch of a phase that has ended early
     best_epoch: int = 0  # the best one so far, counted from 0
-    best_found: Sequence[float] = (-1.0, 0.0)  # its accuracy, and minus its loss to decide between equal ones
+    best_found: Sequence[
+        float
+    ] = ()  # its measure (more is better), and minus its loss to decide between equals
     best_weights: list[np.ndarray] | None = None
+    best_judged: selection.Judged | None = None
+    best_is_kept: bool = False  # it is better than the last epoch by more than chance explains
 
 
 START = State()
+
+
+class Choice(NamedTuple):
+    """When a phase ends and by what the weights are chosen that are kept."""
+
+    measure: selection.Measure = "accuracy"
+    patience: int | None = None  # epochs of a phase in a row without a better one; None ends no phase early
+
+
+class Fitted(NamedTuple):
+    """What `fit` leaves beside the weights."""
+
+    history: list[dict[str, float]]  # a row per epoch
+    kept_epoch: int  # the one whose weights the network has, counted from 1
 
 
 def fit(
@@ -248,14 +312,15 @@ def fit(
     train: Callable[[int], Any],
     images: int,
     val: Callable[[int], Batches] | None,
-    patience: int | None,
+    choice: Choice,
     state: State = START,
     keep: Callable[[State], None] = lambda state: None,
-) -> list[dict[str, float]]:
-    """Train a network with one trainer per epoch and leave it with its best weights.
+) -> Fitted:
+    """Train a network with one trainer per epoch and leave it with the weights that are kept.
 
-    The best weights are those with the highest validation accuracy; of equal ones, those with the lowest
-    validation loss.
+    Those are the last ones, unless those of the best epoch are better by more than chance explains; see
+    `selection.is_better`. The best epoch is the one with the best measure; of equal ones, that with the
+    lowest validation loss. Weights that the optimizer averages are validated and kept as averages.
 
     Args:
         trainers: The trainer of each epoch. All are of the same network, but the first ones may be of a part
@@ -263,20 +328,22 @@ def fit(
         train: Returns an epoch, counted from 0, in the form that the trainers take; for `Trainer` this is
             its batches.
         images: The number of images of an epoch.
-        val: Returns the validation batches after an epoch; without it the last weights stay.
-        patience: The number of epochs in a row without a better one after which a phase ends. A phase is the
-            epochs of one trainer. None ends no phase early.
+        val: Returns the validation batches after an epoch, always in the same order; without it the last
+            weights are kept.
+        choice: The measure that chooses, and the patience. A phase is the epochs of one trainer.
         state: Where to begin; the trainers hold the weights of that moment.
         keep: Is given the state after each epoch.
 
     Returns:
-        Per epoch: epoch (from 1), learning_rate (at its start), seconds (with its validation), and the
-        `Totals.means` of training and, with "val_" before each name, of validation.
+        The epoch that is kept, and per epoch: epoch (from 1), learning_rate (at its start), seconds (with its
+        validation), the `Totals.means` of training and, with "val_" before each name, of validation, and
+        val_balanced_accuracy if that chooses.
 
     Raises:
         errors.Diverged: the loss or a weight is no longer finite.
     """
     epochs, network = len(trainers), trainers[-1].network
+    words = selection.in_words(choice.measure)
     began = time.perf_counter()
     for epoch in range(state.epoch, epochs):
         trainer = trainers[epoch]
@@ -286,36 +353,72 @@ def fit(
         epoch_began = time.perf_counter()
         row = {"epoch": epoch + 1, "learning_rate": trainer.learning_rate}
         row |= trainer.train_epoch(train(epoch), images, label)
-        if val is not None:
-            row |= trainer.test(val(epoch))
-            _require_finite(row["val_loss"], f"{label}, validation")
-        row["seconds"] = time.perf_counter() - epoch_began
-        if val is not None:
-            accuracy = f"{row['val_accuracy']:.4f}"
-            print(f"{label}: validation accuracy {accuracy}, {row['seconds']:.1f} s", flush=True)
-        begins = epoch > 0 and trainer is not trainers[epoch - 1]
-        state = _after(state, epoch, row, 0 if begins else state.waited, network)
-        if patience is not None and state.waited >= patience:
-            print(f"stopping: no better validation accuracy for {patience} epochs")
+        waited = 0 if epoch > 0 and trainer is not trainers[epoch - 1] else state.waited
+        with trainer.averaged():
+            judged = None
+            if val is not None:
+                means, judged = trainer.test(val(epoch))
+                row |= means | _balanced(choice.measure, judged)
+                _require_finite(row["val_loss"], f"{label}, validation")
+            row["seconds"] = time.perf_counter() - epoch_began
+            if val is not None:
+                found = f"{row[f'val_{choice.measure}']:.4f}"
+                print(f"{label}: validation {words} {found}, {row['seconds']:.1f} s", flush=True)
+            state = _after(state, epoch, row, judged, choice.measure, waited, network)
+        if choice.patience is not None and state.waited >= choice.patience:
+            print(f"stopping: no better validation {words} for {choice.patience} epochs")
             state = state._replace(ended=epoch)
         keep(state)
-    if state.best_weights is not None:
-        network.set_weights(state.best_weights)
-        found = f"validation accuracy {state.best_found[0]:.4f}"
-        print(f"keeping the weights of epoch {state.best_epoch + 1}, {found}")
+    kept = _keep(state, trainers, words)
     # The loss is computed before a step: without validation nothing has checked the result of the last one.
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise errors.Diverged("expected finite weights, received others; lower train.optimizer.learning_rate")
     print(f"trained {len(state.history)} epochs in {time.perf_counter() - began:.2f} s", flush=True)
-    return list(state.history)
+    return Fitted(list(state.history), kept)
 
 
-def _after(state: State, epoch: int, row: dict[str, float], waited: int, network: keras.Model) -> State:
+def _balanced(measure: selection.Measure, judged: selection.Judged) -> dict[str, float]:
+    if measure != "balanced_accuracy":
+        return {}
+    return {"val_balanced_accuracy": float(selection.scores(measure, judged).mean())}
+
+
+def _after(
+    state: State,
+    epoch: int,
+    row: dict[str, float],
+    judged: selection.Judged | None,
+    measure: selection.Measure,
+    waited: int,
+    network: keras.Model,
+) -> State:
     """Return the state after an epoch, of which `waited` epochs before it were no better."""
     state = state._replace(epoch=epoch + 1, history=[*state.history, row])
-    if "val_accuracy" not in row:
+    if judged is None:
         return state
-    found = row["val_accuracy"], -row["val_loss"]
-    if found <= tuple(state.best_found):
-        return state._replace(waited=waited + 1)
-    return state._replace(waited=0, best_epoch=epoch, best_found=found, best_weights=network.get_weights())
+    value = row[f"val_{measure}"]
+    found = -value if measure == "loss" else value, -row["val_loss"]
+    if state.best_judged is not None and found <= tuple(state.best_found):
+        is_kept = selection.is_better(measure, state.best_judged, judged)
+        return state._replace(waited=waited + 1, best_is_kept=is_kept)
+    return state._replace(
+        waited=0,
+        best_epoch=epoch,
+        best_found=found,
+        best_weights=network.get_weights(),
+        best_judged=judged,
+        best_is_kept=False,
+    )
+
+
+def _keep(state: State, trainers: Sequence[Trainer], words: str) -> int:
+    """Give the network the weights that are kept and return their epoch, counted from 1."""
+    last, best = int(state.history[-1]["epoch"]), state.best_epoch + 1
+    if state.best_is_kept and state.best_weights is not None:
+        trainers[-1].network.set_weights(state.best_weights)
+        print(f"keeping the weights of epoch {best}, the best validation {words}")
+        return best
+    trainers[last - 1].average()
+    if state.best_weights is not None and best < last:
+        print(f"keeping the last weights: epoch {best} has a better validation {words} by chance")
+    return last

@@ -38,9 +38,21 @@ def build(
     schedule: keras.optimizers.schedules.LearningRateSchedule,
     policy: str,
     network: keras.Model,
+    average: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Build an optimizer that follows a schedule; under mixed_float16 it scales the loss, too."""
+    """Build an optimizer that follows a schedule; under mixed_float16 it scales the loss, too.
+
+    Args:
+        options: The optimizer.
+        schedule: The learning rate by step.
+        policy: The precision, a Keras dtype policy.
+        network: The network that is trained.
+        average: The share of the moving average of the weights that a step leaves as it was; None keeps no
+            average. The average begins with the weights after the first step.
+    """
     settings: dict[str, Any] = {"weight_decay": options.weight_decay or None}
+    if average is not None:
+        settings |= {"use_ema": True, "ema_momentum": average}
     if options.name != "adam":
         settings |= {"momentum": options.momentum, "nesterov": options.momentum > 0}
     if options.name == "muon":
@@ -50,6 +62,11 @@ def build(
     if options.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return keras.optimizers.LossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
+
+
+def averages(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Return whether an optimizer averages the weights, or the one inside of one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 def _with_scales(

@@ -50,6 +50,7 @@ def build(
     steps: int,
     policy: str,
     make_first: MakeTrainer | None = None,
+    average: float | None = None,
 ) -> list[loop.Trainer]:
     """Make the trainer of each epoch: first for the layers outside the backbone, then for the whole network.
 
@@ -63,6 +64,7 @@ def build(
         steps: The number of steps per epoch.
         policy: The precision, a Keras dtype policy.
         make_first: Makes the trainer of only the head; without it `make` does.
+        average: The momentum of the weights' moving average, of each phase its own; None keeps no average.
 
     Raises:
         errors.BadInput: epochs that train only the head are asked for, but the network has no backbone.
@@ -70,7 +72,7 @@ def build(
     peak, head_epochs = optimizer.learning_rate, fine_tuning.head_epochs
 
     def built(rates: schedules.WarmupThenDecay) -> keras.optimizers.Optimizer:
-        return optimizers.build(optimizer, rates, policy, network)
+        return optimizers.build(optimizer, rates, policy, network, average)
 
     whole = schedules.WarmupThenDecay(
         peak=peak * (fine_tuning.learning_rate_scale if head_epochs else 1.0),
