@@ -1,9 +1,9 @@
 """Compare what two revisions give over several seeds: train what is missing, and report on the change.
 
-Each side is trained with its own seed and with others until it has as many as are asked for, as experiments of
-DVC in temporary copies. What Git has already counts and is not trained again: the committed results, and all
-experiments that differ from them by train.seed only. The report is Markdown on standard output. Exit status: 0
-is a report; 2 is bad input or a training that failed, without a report, and what was trained is kept.
+Each side is trained with its own seed and with others until it has as many as are asked for, as experiments
+of DVC in temporary copies. What Git has already counts and is not trained again: the committed results, and
+all experiments that differ from them by train.seed only. The report is Markdown on standard output. Exit
+status: 0 is a report; 2 is bad input or a training that failed, without a report; what was trained is kept.
 """
 
 import argparse
@@ -27,8 +27,8 @@ def main() -> None:
             here = stack.enter_context(project.opened(Path.cwd()))
             if arguments.head is None and project.has_changes(here):
                 raise errors.BadInput(
-                    "expected a commit to compare, received a working tree with uncommitted changes; commit them,"
-                    " or name a revision with --head"
+                    "expected a commit to compare, received a working tree with uncommitted changes;"
+                    " commit them, or name a revision with --head"
                 )
             base = stack.enter_context(sides.opened(here, arguments.base))
             head = stack.enter_context(sides.opened(here, arguments.head or "HEAD"))
@@ -74,8 +74,8 @@ def _require_different(base: sides.Side, head: sides.Side) -> None:
     """Check that the sides do not share their trainings, which would be no comparison."""
     if base.commit == head.commit or (base.kind is not None and base.kind == head.kind):
         raise errors.BadInput(
-            f"expected a change to compare, received {head.name}, which trains and evaluates as {base.name} does;"
-            " name another base"
+            f"expected a change to compare, received {head.name}, which trains and evaluates as {base.name}"
+            " does; name another base"
         )
 
 
@@ -91,8 +91,10 @@ def _report(base: sides.Side, head: sides.Side) -> str:
         over_seeds.table(found),
         over_seeds.metrics(found["base"], found["head"]),
         sections.differences("Params", base_params, head_params),
-        sections.stages(lockfile.changed(lockfile.read(base_files), lockfile.read(head_files))),
     ]
+    if base.kind is not None and head.kind is not None:
+        locks = lockfile.read(base_files), lockfile.read(head_files)
+        parts.append(sections.stages(lockfile.changed(*locks)))
     return markdown.document(parts)
 
 

@@ -7,10 +7,10 @@ Communications in Statistics, Simulation 24, 1995, 285-308; Gallas, Academic Rad
 
 The variance of the difference of two mean accuracies has three parts, which a two-way analysis of variance
 estimates: between the trainings of a side, between images, and the residual, by which one training gets an
-image right that another gets wrong. The residual is in both of the others and is counted once. The degrees of
-freedom are Satterthwaite's (Biometrics Bulletin 2, 1946, 110-114). Two choices keep false alarms below 5 % with
-few seeds, see docs/report.md: sides with equally many trainings share one variance between trainings, and that
-is never below what the residual alone explains.
+image right that another gets wrong. The residual is in both of the others and is counted once. The degrees
+of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946, 110-114). Two choices keep false alarms below
+5 % with few seeds, see docs/report.md: sides with equally many trainings share one variance between
+trainings, and that is never below what the residual alone explains.
 """
 
 from typing import NamedTuple
@@ -81,7 +81,7 @@ def compare(base: np.ndarray, head: np.ndarray, paired: bool) -> Change:
         head: The same of the head, whose numbers may be others.
         paired: Whether both have the same images in the same order.
     """
-    sides = [_side(side) for side in (base, head)]
+    sides = _side(base), _side(head)
     counts = np.array([len(base), len(head)])
     between = np.array([side.spread**2 for side in sides])
     residual = np.array([_residual(side) / side.shape[1] for side in (base, head)])
@@ -114,8 +114,11 @@ def _residual(right: np.ndarray) -> float:
 
 
 def _seeds(counts: np.ndarray, between: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """The variance of one training's accuracy on each side, float64 [2]: pooled if the sides have equally
-    many, since with unequal numbers a side of few trainings that vary much would be taken for a steady one."""
+    """The variance of one training's accuracy on each side, float64 [2].
+
+    It is pooled if the sides have equally many trainings. With unequal numbers a side of few trainings that
+    vary much would be taken for a steady one.
+    """
     if counts[0] == counts[1]:
         return np.full(2, max(between.mean(), residual.mean()))
     return np.maximum(between, residual)
@@ -130,6 +133,9 @@ def _between_images(base: np.ndarray, head: np.ndarray, paired: bool) -> float:
 
 
 def _freedom(variance: float, spent: float) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances; `spent` is the sum of each one's square over its
-    own degrees, of which images have so many that they do not count."""
+    """Satterthwaite's degrees of freedom of a sum of variances.
+
+    `spent` is the sum of each one's square over its own degrees, of which images have so many that they do
+    not count.
+    """
     return variance**2 / spent if spent else np.inf

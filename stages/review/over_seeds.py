@@ -41,18 +41,20 @@ def verdict(change: crossed.Change, reason: str | None) -> str:
     counts = f"{change.base.trainings} and {change.head.trainings} seeds"
     images = "on the same test images" if reason is None else f"unpaired, because {reason}"
     return (
-        f"{VERDICTS[change.verdict]}: mean accuracy {_spread(change.base)} → {_spread(change.head)} over {counts}, "
-        f"{markdown.points(change.change)} percentage points, 95 % interval {markdown.points(change.low)} to "
-        f"{markdown.points(change.high)} (p {markdown.p_value(change.p)}).\n\n"
-        "This is said of the change: the interval covers other seeds and other test images. Analysis of variance of "
-        f"images and trainings, {images}, with Satterthwaite's degrees of freedom. {power(change)}"
+        f"{VERDICTS[change.verdict]}: mean accuracy {_spread(change.base)} → {_spread(change.head)} over "
+        f"{counts}, {markdown.points(change.change)} percentage points, 95 % interval "
+        f"{markdown.points(change.low)} to {markdown.points(change.high)} "
+        f"(p {markdown.p_value(change.p)}).\n\n"
+        "This is said of the change: the interval covers other seeds and other test images. Analysis of "
+        f"variance of trainings and images, {images}; Satterthwaite's degrees of freedom. {power(change)}"
     )
 
 
 def power(change: crossed.Change) -> str:
     """Return which difference so many seeds find, and about how many more would settle an open question."""
     trained = min(change.base.trainings, change.head.trainings)
-    found = f"{trained} seeds a side find a difference of {_points(change.detectable(trained))} points in 80 % of cases."
+    least = _points(change.detectable(trained))
+    found = f"{trained} seeds a side find a difference of {least} points in 80 % of cases."
     if change.verdict in SETTLED:
         return found
     needed = change.enough(change.change)

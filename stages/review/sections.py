@@ -20,8 +20,8 @@ VERDICTS = {
     "no difference": "**No difference that these test images can show**",
 }
 ONE_EACH = (
-    "This is said of these two trainings: a new seed alone may move either of them. `make compare` trains several"
-    " of each and says what the change does."
+    "This is said of these two models: a new seed alone may move either of them. `make compare` trains"
+    " several of each and says what the change does."
 )
 
 

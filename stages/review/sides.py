@@ -56,8 +56,8 @@ class Side(NamedTuple):
         status, said = _dvc(words, Path(self.tree.root_dir))
         if status:
             raise errors.BadInput(
-                f"`dvc exp run` with train.{trainings.SEED}={seed} of {self.name} failed; what was trained before is"
-                f" kept. It ended with:\n{_last(said)}"
+                f"`dvc exp run` of {self.name} with train.{trainings.SEED}={seed} failed; what was trained"
+                f" before is kept. It ended with:\n{_last(said)}"
             )
 
 
@@ -66,7 +66,7 @@ def opened(repo: project.Project, revision: str) -> Iterator[Side]:
     """Open a revision as a side, in a temporary working tree that uses the project's cache.
 
     Raises:
-        errors.BadInput: there is no such revision, it has no seed, or its data cannot be made from the commit.
+        errors.BadInput: there is no such revision, it has no seed, or its data cannot be made from it.
     """
     commit = project.resolve(repo, revision)
     name = project.title(revision, commit)
@@ -97,8 +97,8 @@ def _stale(tree: project.Project, lock: dict[str, dict], name: str) -> tuple[boo
         raise errors.BadInput(f"{name} trains with files that Git does not have ({_some(hidden)}); {INPUT}")
     if hidden and behind - {trainings.TRAIN, trainings.EVALUATE}:
         raise errors.BadInput(
-            f"dvc.lock of {name} is stale in {_some(behind)}, and files that Git does not have ({_some(hidden)}) are"
-            " not in a copy; run `dvc repro` there and commit its results first"
+            f"dvc.lock of {name} is stale in {_some(behind)}, and a copy lacks what Git does not have"
+            f" ({_some(hidden)}); run `dvc repro` there and commit its results first"
         )
     return bool(behind), bool(hidden)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from stages.review import lockfile, pairing, project, results, revision
 from stages.running import errors
@@ -19,6 +20,7 @@ class Training(NamedTuple):
     seed: int
     name: str  # of the revision, in words
     results: results.Results
+    predictions: pd.DataFrame  # the results' own, without which nothing is compared
 
 
 def seed(params: Mapping[str, Any]) -> int | None:
@@ -68,7 +70,7 @@ def read(files: revision.Revision) -> tuple[str | None, Training | None]:
     number = seed(_params(lock[TRAIN]))
     if number is None or given is None or given.predictions is None:
         return found, None
-    return found, Training(number, files.name, given)
+    return found, Training(number, files.name, given, given.predictions)
 
 
 def alike(repo: project.Project, wanted: str, own: Training | None) -> list[Training]:
@@ -103,13 +105,12 @@ def right(trainings: Sequence[Training], other: Sequence[Training]) -> np.ndarra
     Raises:
         errors.BadInput: two trainings of the side have other test images.
     """
-    tables = [each.results.predictions for each in trainings]
-    key = pairing.key(tables[0], other[0].results.predictions)
-    ordered = [table.sort_values(key) for table in tables]
+    key = pairing.key(trainings[0].predictions, other[0].predictions)
+    ordered = [training.predictions.sort_values(key) for training in trainings]
     for training, table in zip(trainings, ordered, strict=True):
         if not np.array_equal(table[[key, "actual"]], ordered[0][[key, "actual"]]):
             raise errors.BadInput(
-                f"expected the test images of {trainings[0].name} in {results.PREDICTIONS} of {training.name},"
-                " received others; train both again with `dvc exp run`"
+                f"expected the test images of {trainings[0].name} in {results.PREDICTIONS} of"
+                f" {training.name}, received others; train both again with `dvc exp run`"
             )
     return np.array([(table["predicted"] == table["actual"]).to_numpy() for table in ordered])
