@@ -1,5 +1,6 @@
 """A repository whose stages train and evaluate take no time: a training is a text, its answers are drawn."""
 
+import shutil
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -53,12 +54,13 @@ PIPELINE: dict = {
 
 def create(path: Path) -> sandbox.Repository:
     """Create the repository with nothing run yet, without a commit; a rate is the accuracy to expect."""
-    for folder in ("code", "data", "reports"):
+    for folder in (".dvc", "code", "data", "reports"):
         (path / folder).mkdir(parents=True)
     made = sandbox.Repository(path)
     made.run("git", "init", "--quiet", "--initial-branch=main")
     made.sign()
-    made.run("dvc", "init", "--quiet")
+    for name in ("config", ".gitignore"):
+        shutil.copy(sandbox.PROJECT / ".dvc" / name, path / ".dvc")
     (path / "data/.gitignore").write_text("/model\n")
     (path / "code/train.py").write_text(TRAIN.format(trained=str(_log(path))))
     (path / "code/evaluate.py").write_text(EVALUATE)

@@ -36,7 +36,7 @@ SIMULATED: dict[populations.Population, tuple[float, ...]] = {  # and the true d
     populations.Population("the same, seeds of the head vary thrice", 360, 0.96, 1.5, 0.0, 0.1, 0.3): (),
     populations.Population("like the default", 3000, 0.976, 1.5, 0.3, 0.045, 0.045): (0.0025, 0.005, 0.01),
 }
-HEADERS = ["", "true difference", *(f"{count} seeds" for count in COUNTS), "McNemar, 1 seed"]
+HEADERS = ["", "true difference, points", *(f"{count} seeds" for count in COUNTS), "McNemar, 1 seed"]
 
 
 def main(words: Sequence[str]) -> None:
@@ -112,13 +112,10 @@ def real(answers: np.ndarray, seeds: Sequence[int]) -> dict[str, Any]:
 
 def rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Lay out the shares of verdicts that call two sides different."""
-    laid = [
-        _row(case["name"], f"{100 * case['difference']:g} points", case)
-        for case in found.get("simulated", [])
-    ]
+    laid = [_row(case["name"], f"{100 * case['difference']:g}", case) for case in found.get("simulated", [])]
     if "real" in found:
         trained = f"the digits, {len(found['real']['seeds'])} real seeds"
-        laid.append(_row(trained, "0 points", found["real"]))
+        laid.append(_row(trained, "0", found["real"]))
     return laid
 
 
