@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from stages.review import compare, project, report, sides
@@ -179,16 +180,17 @@ def test_a_training_that_fails_is_one_line_and_what_was_trained_stays(repository
 def test_an_interruption_ends_all_and_leaves_no_working_tree(repository, tmp_path):
     started = tmp_path / "started"
     os.mkfifo(started)
-    train = repository.path / "code/train.py"
-    train.write_text(f"open({str(started)!r}, 'w').close()\nimport time\ntime.sleep(100)\n")
+    text = f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(100)\n"
+    (repository.path / "code/train.py").write_text(text)
     repository.commit("a training that takes long")
     words, environment = command(repository, "--seeds", "2")
     running = subprocess.Popen(words, cwd=repository.path, env=environment, stderr=subprocess.PIPE, text=True)
     with started.open() as opened:  # waits for the training
-        opened.read()
+        training = int(opened.read())
     running.send_signal(signal.SIGINT)
     _, error = running.communicate(timeout=60)
     assert running.returncode == 128 + signal.SIGINT
+    assert not psutil.pid_exists(training) or psutil.Process(training).status() == psutil.STATUS_ZOMBIE
     assert error.splitlines()[-1] == (
         "compare: interrupted; what was trained is kept, and the next run trains only what is missing"
     )
