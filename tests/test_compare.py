@@ -25,7 +25,7 @@ def run(monkeypatch, capsys):
         try:
             command.main()
         except SystemExit as ended:
-            status = ended.code
+            status = int(ended.code or 0)
         said = capsys.readouterr()
         return status, said.out, said.err
 
