@@ -121,6 +121,17 @@ def test_experiments_of_other_params_do_not_count(compared, run):
     assert "| head | 7 | 1 |" in text and "| base | 1, 7 | 2 |" in text
 
 
+def test_a_new_commit_takes_what_was_trained_from_the_run_cache(compared, template, run):
+    made, _, _ = compared
+    before = small_pipeline.trained(template)
+    (made.path / "README.md").write_text("words\n")
+    made.commit("words")
+    status, text, _ = run(compare, made.path, "--base=main", "--seeds=2")
+    made.run("git", "reset", "--quiet", "--hard", "HEAD~1")
+    assert status == 0 and "over 2 and 2 seeds" in text
+    assert small_pipeline.trained(template) == before
+
+
 @pytest.mark.parametrize("seeds", ["five", "1", "101", "-3", "", "2.5"])
 def test_a_number_of_seeds_that_is_none_is_one_line(repository, run, seeds):
     status, text, error = run(compare, repository.path, "--base=main", f"--seeds={seeds}")
