@@ -6,12 +6,13 @@
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
 #                                        OPTIONS='--picture curves.png --max-drop 0.005' adds to it
+# make -s compare BASE=main SEEDS=5      train both sides over seeds, and say what the change does
 # make page                              write the results as one HTML file, page/index.html;
 #                                        BASE=main compares with a revision
 # make -s predict IMAGES=photos          classify pictures: CSV on standard output;
 #                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report page predict export test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report compare page predict export test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -28,17 +29,22 @@ repro: .venv/$(REQUIREMENTS)
 # What the user names is text: make does not expand it, and the shell gets it from the environment.
 COMPARED := $(filter-out undefined,$(origin BASE))
 BASE ?= main
+SEEDS ?= 5
 FORMAT ?= onnx
 IMAGES ?= data/images
 OPTIONS ?=
 override BASE := $(value BASE)
+override SEEDS := $(value SEEDS)
 override FORMAT := $(value FORMAT)
 override IMAGES := $(value IMAGES)
 override OPTIONS := $(value OPTIONS)
-export BASE FORMAT IMAGES OPTIONS
+export BASE SEEDS FORMAT IMAGES OPTIONS
 
 report: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.review.report --base="$$BASE" --options="$$OPTIONS"
+
+compare: .venv/$(REQUIREMENTS)
+	@.venv/bin/python -m stages.review.compare --base="$$BASE" --seeds="$$SEEDS"
 
 page: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.page.write $(if $(COMPARED),--base="$$BASE")

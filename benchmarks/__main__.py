@@ -10,7 +10,9 @@ from stages.running import errors
 NAMES = dict.fromkeys(
     ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer", "exports"], "speed"
 )
-NAMES |= dict.fromkeys(["accuracy", "ablation", "selection", "tutorials", "picture", "killed"], "suites")
+NAMES |= dict.fromkeys(
+    ["accuracy", "ablation", "selection", "tutorials", "picture", "killed", "seeds"], "suites"
+)
 NAMES |= {"imagenet": "pretrained"}
 
 

@@ -76,6 +76,15 @@ def test_options_are_one_word(project, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_comparison_over_seeds_gets_a_word_each(project, name):
+    expected = [f"--base={name}", f"--seeds={name}"]
+    assert words(project, f"BASE={name}", f"SEEDS={name}", target="compare") == expected
+    assert words(project, target="compare", BASE=name, SEEDS=name) == expected
+    assert words(project, target="compare") == ["--base=main", "--seeds=5"]
+    assert not (project / "F").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_page_compares_with_a_base_that_is_one_word(project, name):
     assert words(project, f"BASE={name}", target="page") == [f"--base={name}"]
     assert words(project, target="page", BASE=name) == [f"--base={name}"]

@@ -4,6 +4,7 @@ DVC has a public interface for data only. This file is the only one that uses wh
 """
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ Project: TypeAlias = Repo  # what `opened` gives, for the other functions of thi
 PARSED = ("dvc.yaml", "dvc.lock", "params.yaml")
 LONGEST_NAME = 250  # characters of a revision
 LINK = "120000"  # Git's mode of a link
+EXPERIMENT = re.compile(
+    r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(?P<name>[^/]+)"
+)  # below it: the commit it is based on
 
 
 @contextmanager
@@ -74,6 +78,30 @@ def checkout(repo: Project, commit: str, name: str) -> Iterator[Project]:
                 yield inside
         finally:
             _git(repo, "worktree", "remove", "--force", str(tree))
+
+
+def share_cache(repo: Project, tree: Project) -> None:
+    """Let a temporary working tree use the cache of the project, and what this machine sets for it."""
+    config = repo.config.read("local")
+    config.setdefault("cache", {})["dir"] = repo.cache.local_cache_dir
+    config.setdefault("core", {})["site_cache_dir"] = tree.config["core"]["site_cache_dir"]
+    with tree.config.edit("local") as local:
+        local.update(config)
+
+
+def experiments(repo: Project) -> list[tuple[str, str]]:
+    """Return the name and the commit of each of DVC's experiments that this repository has, oldest first."""
+    listed = _git(
+        repo, "for-each-ref", "--sort=creatordate", "--format=%(refname) %(objectname)", "refs/exps"
+    )
+    found = (line.rpartition(" ") for line in listed.splitlines())
+    return [(match["name"], commit) for ref, _, commit in found if (match := EXPERIMENT.fullmatch(ref))]
+
+
+def is_tracked(repo: Project, path: str) -> bool:
+    """Return whether Git has a path, or of a folder more than the file that tells Git to ignore the rest."""
+    tracked = _git(repo, "ls-files", "-z", "--", path).split("\0")
+    return any(Path(name).name != ".gitignore" for name in tracked if name)
 
 
 def committed(repo: Project, commit: str, name: str) -> revision.Revision:
@@ -175,8 +203,12 @@ def title(revision: str, commit: str) -> str:
 def title_of_tree(repo: Project) -> str:
     """The working tree with its commit, and whether it has changed since."""
     commit = _git(repo, "rev-parse", "--short", "HEAD")
-    changed = _git(repo, "status", "--porcelain", "--untracked-files=no")
-    return f"the working tree at {commit}{', with uncommitted changes' if changed else ''}"
+    return f"the working tree at {commit}{', with uncommitted changes' if has_changes(repo) else ''}"
+
+
+def has_changes(repo: Project) -> bool:
+    """Return whether files that Git tracks differ from the last commit."""
+    return bool(_git(repo, "status", "--porcelain", "--untracked-files=no"))
 
 
 def _git(repo: Project, *arguments: str) -> str:

@@ -14,7 +14,19 @@ from urllib.parse import urlsplit
 
 from stages.figures import canvas
 from stages.reporting import markdown
-from stages.review import lockfile, pairing, project, results, sections, side_by_side, versions
+from stages.review import (
+    crossed,
+    lockfile,
+    over_seeds,
+    pairing,
+    project,
+    results,
+    revision,
+    sections,
+    side_by_side,
+    trainings,
+    versions,
+)
 from stages.running import ending, errors, options, outputs
 
 SAYS_NO, BAD_INPUT = 3, 2
@@ -113,9 +125,16 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
         parts += [f"**No verdict**: the head has no {markdown.name(results.METRICS)}.", compared]
     else:
         other_images = pairing.other_images(base_params, head_params)
+        found = _over_seeds(here, base_files, None if stale else head_files)
+        if min(map(len, found.values()), default=0) >= crossed.FEWEST:
+            change, reason = over_seeds.compared(found["base"], found["head"], other_images)
+            verdict = over_seeds.verdict(change, reason)
+        else:
+            verdict = sections.verdict(base, head, other_images)
         parts += [
-            sections.verdict(base, head, other_images),
+            verdict,
             compared,
+            over_seeds.table(found),
             sections.differences("Metrics", base.metrics if base else {}, head.metrics),
             sections.classes(base, head, other_images),
             sections.confusions(base, head),
@@ -133,6 +152,18 @@ def _report(here: project.Project, stack: ExitStack, arguments: argparse.Namespa
             file = arguments.picture.as_posix()
             parts.append(sections.picture(file, arguments.picture_url, arguments.picture_link))
     return markdown.document(parts), objections
+
+
+def _over_seeds(
+    here: project.Project, base: revision.Revision, head: revision.Revision | None
+) -> dict[str, list[trainings.Training]]:
+    """The trainings of each side that differ by their seed only; none where both sides would share them."""
+    kinds = {"base": trainings.read(base), "head": (None, None) if head is None else trainings.read(head)}
+    if kinds["base"][0] == kinds["head"][0]:
+        return {}
+    return {
+        side: [] if kind is None else trainings.alike(here, kind, own) for side, (kind, own) in kinds.items()
+    }
 
 
 if __name__ == "__main__":

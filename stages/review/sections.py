@@ -19,6 +19,10 @@ VERDICTS = {
     "worse": "**Worse**",
     "no difference": "**No difference that these test images can show**",
 }
+ONE_EACH = (
+    "This is said of these two models: a new seed alone may move either of them. `make compare` trains"
+    " several of each and says what the change does."
+)
 
 
 class Floors(NamedTuple):
@@ -116,7 +120,7 @@ def verdict(base: results.Results | None, head: results.Results, other_images: s
             f"{markdown.percent(head.accuracy)} on {head.images:,} test images, 95 % interval "
             f"{markdown.percent(low)} to {markdown.percent(high)}."
         )
-    reason = _why_not_paired(base, head, other_images)
+    reason = why_not_paired(base, head, other_images)
     shared = None if other_images else _shared(base, head)
     if reason is None and shared is not None:
         found = comparison.paired(shared["base_right"].to_numpy(), shared["head_right"].to_numpy())
@@ -132,6 +136,7 @@ def verdict(base: results.Results | None, head: results.Results, other_images: s
         f"{markdown.points(found.low)} to {markdown.points(found.high)} (p {markdown.p_value(found.p)}).\n\n"
         f"{counts}{method}; Newcombe's interval."
         f"{'' if agree else ' Here they disagree on whether zero is possible: the test decides.'}"
+        f" {ONE_EACH}"
     )
 
 
@@ -139,7 +144,7 @@ def classes(base: results.Results | None, head: results.Results, other_images: s
     """Return the classes whose recall changed by more than chance explains, and below, folded, the others."""
     if base is None or base.predictions is None or head.predictions is None:
         return ""
-    paired = _why_not_paired(base, head, other_images) is None
+    paired = why_not_paired(base, head, other_images) is None
     key = pairing.key(base.predictions, head.predictions)
     both = set(base.predictions["actual"]) & set(head.predictions["actual"])
     names = [name for name in head.classes if name in both]
@@ -221,7 +226,7 @@ def differences(title: str, base: Mapping[str, Any], head: Mapping[str, Any]) ->
         base: The values of the base.
         head: The values of the head.
     """
-    before, after = dict(_leaves(base)), dict(_leaves(head))
+    before, after = dict(leaves(base)), dict(leaves(head))
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     rows = [
         [
@@ -238,11 +243,11 @@ def differences(title: str, base: Mapping[str, Any], head: Mapping[str, Any]) ->
     return f"### {title}\n\n{table}"
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield dotted keys and the values that are no mappings."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
@@ -308,7 +313,7 @@ def picture(file: str, url: str | None, link: str | None) -> str:
     return f"{title}\n\n{shown}"
 
 
-def _why_not_paired(base: results.Results, head: results.Results, other_images: str | None) -> str | None:
+def why_not_paired(base: results.Results, head: results.Results, other_images: str | None) -> str | None:
     """Return why the models were not judged on the same images; None if they were."""
     if base.predictions is None or head.predictions is None:
         which = "base" if base.predictions is None else "head"
