@@ -195,7 +195,14 @@ def test_an_interruption_ends_all_and_leaves_no_working_tree(repository, tmp_pat
     (repository.path / "code/train.py").write_text(text)
     repository.commit("a training that takes long")
     words, environment = command(repository, "--seeds", "2")
-    running = subprocess.Popen(words, cwd=repository.path, env=environment, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        words,
+        cwd=repository.path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     with started.open() as opened:  # waits for the training
         training = int(opened.read())
     running.send_signal(signal.SIGINT)
