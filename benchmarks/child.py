@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stages.running import errors
 
@@ -24,6 +25,17 @@ seconds = time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps({"status": status, "seconds": seconds, "peak": peak}))
 """
+
+
+def answer(name: str, asked: Future) -> Any:
+    """Return what a worker process answered; `name` is for the error message.
+
+    Raises:
+        errors.BadInput: the worker failed.
+    """
+    if failure := asked.exception():
+        raise errors.BadInput(f"{name}: {failure!r}") from failure
+    return asked.result()
 
 
 class Usage(NamedTuple):

@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import child
 from stages.layers import processor
 from stages.running import errors
 
@@ -86,15 +87,15 @@ def run(peers: Sequence[str], subset: Path, epochs: int, params: Path = CONFIG) 
         shutil.copyfile(params, folder / "params.yaml")
         pools = {peer: stack.enter_context(ProcessPoolExecutor(1, context)) for peer in peers}
         for peer, prepared in [(peer, pool.submit(_prepare, peer, folder)) for peer, pool in pools.items()]:
-            _answer(peer, prepared)
+            child.answer(f"peer {peer}", prepared)
         rows: dict[str, dict[str, Any]] = {peer: {"losses": [], "seconds": []} for peer in peers}
         for number, (peer, pool) in itertools.product(range(epochs), pools.items()):
-            loss, seconds = _answer(peer, pool.submit(_epoch))
+            loss, seconds = child.answer(f"peer {peer}", pool.submit(_epoch))
             rows[peer]["losses"].append(loss)
             rows[peer]["seconds"].append(seconds)
             print(f"round {number}, {peer}: {loss:.4f}, {seconds:.2f} s", file=sys.stderr, flush=True)
         for peer, pool in pools.items():
-            rows[peer]["accuracy"] = _answer(peer, pool.submit(_test, folder))
+            rows[peer]["accuracy"] = child.answer(f"peer {peer}", pool.submit(_test, folder))
     return rows
 
 
@@ -102,12 +103,6 @@ def accuracy(trained: Peer, folder: Path) -> float:
     """Compute the share of the images of `folder`/subset/test that a peer classifies right."""
     images, labels = (np.load(folder / "subset/test" / f"{name}.npy") for name in ("images", "labels"))
     return float(np.mean(trained.classify(images) == labels))
-
-
-def _answer(peer: str, asked: Future) -> Any:
-    if failure := asked.exception():
-        raise errors.BadInput(f"peer {peer}: {failure!r}") from failure
-    return asked.result()
 
 
 def _prepare(name: str, folder: Path) -> None:

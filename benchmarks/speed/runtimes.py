@@ -13,13 +13,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.running import errors
+from benchmarks import child
 
 KERAS = "keras"
 FORMATS = {"saved_model": "saved_model", "onnx": "onnx", "litert": "litert", "litert-int8": "litert"}
@@ -51,21 +51,15 @@ def run(
         context = multiprocessing.get_context("spawn")
         pools = {name: stack.enter_context(ProcessPoolExecutor(1, context)) for name in places}
         for name, pool in pools.items():
-            _answer(name, pool.submit(_prepare, name, places[name]))
+            child.answer(name, pool.submit(_prepare, name, places[name]))
         rows: dict[str, dict[str, Any]] = {name: {"one_image": [], "batch": []} for name in places}
         for number, (name, pool) in itertools.product(range(1 + rounds), pools.items()):
-            one, many = _answer(name, pool.submit(_round, shape, batch))
+            one, many = child.answer(name, pool.submit(_round, shape, batch))
             print(f"round {number}, {name}: {one:.2f} ms, {many:.0f} images/s", file=sys.stderr, flush=True)
             if number:
                 rows[name]["one_image"].append(one)
                 rows[name]["batch"].append(many)
     return rows
-
-
-def _answer(name: str, asked: Future) -> Any:
-    if failure := asked.exception():
-        raise errors.BadInput(f"{name}: {failure!r}") from failure
-    return asked.result()
 
 
 def _prepare(name: str, place: Path) -> None:

@@ -119,6 +119,28 @@ READERS: dict[str, Callable[[Path, Sequence[str]], tuple[Names, dict[str, Column
 }
 
 
+def columns_of(path: Path, wanted: Sequence[str]) -> tuple[Names, dict[str, Column]]:
+    """Read columns of a table in one of READERS.
+
+    Args:
+        path: A file.
+        wanted: The names of columns.
+
+    Returns:
+        The names of all columns, and the wanted ones that are there.
+
+    Raises:
+        errors.BadInput: the file is no such table.
+    """
+    try:
+        return READERS[path.suffix.lower()](path, wanted)
+    except (ValueError, OSError, RecursionError, csv.Error) as error:
+        reason = listing.shown((str(error).splitlines() or [type(error).__name__])[0])
+        raise errors.BadInput(
+            f"{path}: expected a table as its suffix says, received another: {reason}"
+        ) from error
+
+
 class Columns(paramfile.Section):
     """The names of the table's columns."""
 
@@ -197,13 +219,7 @@ def _rows(root: Path, options: Options) -> Iterator[tuple[str, ...]]:
         tables = [each for each in files if PurePosixPath(each).suffix.lower() in READERS]
         raise errors.unknown("table", options.table, tables or ["(no table is there)"])
     wanted = options.columns.model_dump()
-    try:
-        names, table = READERS[path.suffix.lower()](path, list(dict.fromkeys(filter(None, wanted.values()))))
-    except (ValueError, OSError, RecursionError, csv.Error) as error:
-        reason = listing.shown((str(error).splitlines() or [type(error).__name__])[0])
-        raise errors.BadInput(
-            f"{path}: expected a table as its suffix says, received another: {reason}"
-        ) from error
+    names, table = columns_of(path, list(dict.fromkeys(filter(None, wanted.values()))))
     for role, name in wanted.items():
         if name is not None and name not in names:
             raise errors.BadInput(f"download.dataset.columns.{role}: {errors.unknown('column', name, names)}")

@@ -1,7 +1,6 @@
 """Classify pictures batch by batch: the next ones are decoded while the model works."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from stages.decoding import picture
 from stages.running import ahead
-from stages.serving import forms, places
+from stages.serving import batched, forms, places
 
 BATCH = 32  # pictures, or fewer if they are large
 BATCH_BYTES = 1 << 24  # of the pixels of a batch
@@ -55,13 +54,7 @@ def batches(
     decoded = ahead.mapped(functools.partial(_decoded, form=form), contents)
     step = functools.partial(_classified, probabilities=probabilities, shape=(size, *form.shape))
     # One thread runs the model, and this one goes on collecting what the others decode.
-    return ahead.mapped(step, _batched(decoded, size), most=1)
-
-
-def _batched(items: Iterable[_Decoded], size: int) -> Iterator[list[_Decoded]]:
-    remaining = iter(items)
-    while batch := list(itertools.islice(remaining, size)):
-        yield batch
+    return ahead.mapped(step, batched.batched(decoded, size), most=1)
 
 
 def _decoded(content: places.Content, form: forms.Form) -> _Decoded:

@@ -1,6 +1,5 @@
 """Names of files from a table, or from a list on standard input."""
 
-import csv
 import os
 import sys
 import unicodedata
@@ -8,7 +7,6 @@ from pathlib import Path
 
 from stages.datasets import table
 from stages.running import errors
-from stages.sources import listing
 
 
 def is_table(path: Path) -> bool:
@@ -35,13 +33,7 @@ def of_table(path: Path, column: str) -> list[str]:
     Raises:
         errors.BadInput: the file is no such table or has no rows, has no such column, or a row has no name.
     """
-    try:
-        columns, found = table.READERS[path.suffix.lower()](path, [column])
-    except (ValueError, OSError, RecursionError, csv.Error) as error:
-        reason = listing.shown((str(error).splitlines() or [type(error).__name__])[0])
-        raise errors.BadInput(
-            f"{path}: expected a table as its suffix says, received another: {reason}"
-        ) from error
+    columns, found = table.columns_of(path, [column])
     if column not in columns:
         raise errors.BadInput(f"{path}: {errors.unknown('column', column, columns)} Name it with --column")
     if not found[column]:

@@ -3,11 +3,13 @@
 import csv
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+
+from stages.serving import batched
 
 Row = list[Any]  # a value per column; None where there is none
 
@@ -75,7 +77,7 @@ def _parquet(path: Path, names: Sequence[str], rows: Iterable[Row]) -> None:
     types = [pyarrow.float64() if name.startswith("probability") else pyarrow.string() for name in names]
     schema = pyarrow.schema(list(zip(names, types, strict=True)))
     with parquet.ParquetWriter(path, schema) as file:
-        for group in _groups(rows):
+        for group in batched.batched(rows, GROUP):
             values = zip(*(map(_writable, row) for row in group), strict=True)
             arrays = [pyarrow.array(column, kind) for column, kind in zip(values, types, strict=True)]
             file.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
@@ -86,12 +88,6 @@ WRITERS: dict[str, Callable[[Path, Sequence[str], Iterable[Row]], None]] = {
     ".jsonl": _json_lines,
     ".parquet": _parquet,
 }
-
-
-def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    remaining = iter(rows)
-    while group := list(itertools.islice(remaining, GROUP)):
-        yield group
 
 
 def _writable(value: Any) -> Any:
