@@ -194,7 +194,7 @@ def _known(model: Path, data: Path, classes: list[str]) -> dict[str, Any]:
             expected, received = (ellipsis.cut(", ".join(each), NAMES) for each in (classes, found))
             raise errors.BadInput(f"{path}: expected the records' classes, {expected}; received {received}")
     environment = provenance.read_environment(model)
-    return {"data": described.model_dump(), "training": training, "environment": environment}
+    return {"data": described.model_dump(by_alias=True), "training": training, "environment": environment}
 
 
 def _examples(pixels: np.ndarray, shown: predictions.Predictions, classes: list[str], total: int) -> Figure:

@@ -82,15 +82,25 @@ def data_report(classes: Sequence[str], actual: Sequence[str], are_own: bool) ->
     """What the subset stage says of the data."""
     counts = {name: list(actual).count(name) for name in classes}
     place = {"class": classes[0], "position": "a/<b>.png" if are_own else 7, "split": "train"}
+    shares = {"got": {"train": 0.6, "val": 0.2, "test": 0.2}}
     own = {"formats": {"PNG": 5}, "notes": {"turned": 2}, "odd": {"darkest": ["a/night.png"]}}
+    own |= {"groups": 0, "near_duplicates": {"more": False, "pairs": []}, "shares": shares}
+    once = {"within": 0}
+    params: dict[str, Any] = {
+        "background": "white",
+        "conflicts": "keep",
+        "image_size": None,
+        "limit_per_class": None,
+    }
+    params |= {"resize": "squash", "test_fraction": None, "val_fraction": 0.2}
     return {
         "classes": list(classes),
         "contradictions": {"pictures": 1, "places": [[place, {**place, "class": classes[-1]}]]},
         "dataset": "folder" if are_own else "tiny",
         "images": {split: counts for split in ("train", "val", "test")},
         "pictures": own if are_own else {},
-        "params": {},
-        "repeated": {"train": {"within": 1, "dropped_for_test": [3, 4]}, "val": {}, "test": {"within": 0}},
+        "params": params,
+        "repeated": {"train": {"within": 1, "dropped_for_test": [3, 4]}, "val": once, "test": once},
         "unused": {},
     }
 

@@ -1,5 +1,6 @@
 """The report on the data, which the subset stage writes and later commands read: data.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pydantic
 
 from stages.running import outputs, paramfile
 
-SPLITS = ("train", "val", "test")
+SPLITS = {"train": "training", "val": "validation", "test": "test"}  # in words
 
 
 class _Open(paramfile.Section):
@@ -16,11 +17,19 @@ class _Open(paramfile.Section):
     model_config = pydantic.ConfigDict(extra="allow")
 
 
+class Place(paramfile.Section):
+    """Where a picture is."""
+
+    class_: str = pydantic.Field(alias="class")
+    position: int | str
+    split: str
+
+
 class Contradictions(paramfile.Section):
     """Pictures that are under several classes."""
 
     pictures: paramfile.Count
-    places: list[list[dict[str, int | str]]]  # class, split and position of each place of a picture
+    places: list[list[Place]]  # of the first pictures
 
 
 class Params(_Open):
@@ -49,10 +58,27 @@ class Shares(_Open):
     got: BySplit
 
 
+class Likes(_Open):
+    """Two own pictures that are near duplicates."""
+
+    pictures: list[str]
+
+
+class NearDuplicates(_Open):
+    """Own pictures that look alike."""
+
+    more: bool
+    pairs: list[Likes]
+
+
 class Pictures(_Open):
     """A description of own pictures."""
 
+    formats: dict[str, paramfile.Count]
     groups: paramfile.Count
+    near_duplicates: NearDuplicates
+    notes: dict[str, paramfile.Count]
+    odd: dict[str, list[str]]
     shares: Shares
 
 
@@ -97,3 +123,16 @@ def read(path: Path) -> Report:
         errors.BadInput: it is missing, or not as the subset stage writes it.
     """
     return outputs.read(Report, path)
+
+
+def dropped(repeated: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Count the images that were dropped from a split because another split has them, without zeros.
+
+    Args:
+        repeated: `Report.repeated`.
+    """
+    found = {
+        split: sum(len(positions) for positions in lists.values() if isinstance(positions, list))
+        for split, lists in repeated.items()
+    }
+    return {split: found[split] for split in SPLITS if found.get(split)}

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from stages.classifier import provenance
+from stages.inputs import data_report
 from stages.reporting import calibration, confusions, markdown, wilson
 
 MOST_PAIRS = 5  # of confused classes; confusions.md has more
 WEAKEST = 3  # classes named in the caveats
 TRUSTED = (0.5, 0.7, 0.9, 0.95, 0.99)  # thresholds of confidence
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 class Facts(NamedTuple):
@@ -54,8 +54,8 @@ def text(facts: Facts) -> str:
         classes=facts.classes,
         image_shape=facts.image_shape,
         images=_images(facts),
-        splits=SPLITS,
-        dropped=_dropped(facts.data["repeated"]),
+        splits=data_report.SPLITS,
+        dropped=data_report.dropped(facts.data["repeated"]),
         settings=_settings(facts.training.params),
         environment=facts.environment,
         epochs=len(facts.history),
@@ -103,18 +103,9 @@ def _images(facts: Facts) -> list[list[str]]:
     """Label, name and images in each split, by class."""
     images = facts.data["images"]
     return [
-        [str(label), markdown.name(name), *(f"{images[split][name]:,}" for split in SPLITS)]
+        [str(label), markdown.name(name), *(f"{images[split][name]:,}" for split in data_report.SPLITS)]
         for label, name in enumerate(facts.classes)
     ]
-
-
-def _dropped(repeated: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """How many images were dropped from a split because another split has them, without zeros."""
-    found = {
-        split: sum(len(positions) for key, positions in repeated[split].items() if key != "within")
-        for split in ("train", "val")
-    }
-    return {split: count for split, count in found.items() if count}
 
 
 def _settings(params: provenance.Settings) -> list[list[str]]:

@@ -282,9 +282,7 @@ class State(NamedTuple):
     waited: int = 0  # epochs of this phase since a better one
     ended: int = -1  # the last epoch of a phase that has ended early
     best_epoch: int = 0  # the best one so far, counted from 0
-    best_found: Sequence[
-        float
-    ] = ()  # its measure (more is better), and minus its loss to decide between equals
+    best_found: Sequence[float] = ()  # its measure, or minus the loss, and minus the loss to decide equals
     best_weights: list[np.ndarray] | None = None
     best_judged: selection.Judged | None = None
     best_is_kept: bool = False  # it is better than the last epoch by more than chance explains
