@@ -143,13 +143,13 @@ def test_a_picture_opens_and_the_keys_lead_to_the_others(page):
     page.get_by_role("button", name="Next").click()
     assert page.evaluate("document.activeElement.id") == "close"  # no next one is left
     page.keyboard.press("ArrowRight")
-    assert page.get_by_role("dialog", name="test image 107").count() == 1
+    page.get_by_role("dialog", name="test image 107").wait_for()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    assert page.get_by_role("dialog", name="test image 106").count() == 1
+    page.get_by_role("dialog", name="test image 106").wait_for()
     page.keyboard.press("Escape")
-    assert page.get_by_role("dialog").count() == 0
-    assert page.evaluate("document.activeElement.textContent").startswith("test image 106")
+    page.get_by_role("dialog").wait_for(state="hidden")  # which a browser does after the key
+    page.wait_for_function("document.activeElement.textContent.startsWith('test image 106')")
 
 
 def test_fixed_and_broken_pictures_are_side_by_side(page):
