@@ -163,21 +163,24 @@ def test_records_of_two_kinds_are_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "expected"),
     [
-        "train: " + "[" * 3000 + "]" * 3000,
-        "train: " + "1" * 5000,
-        "a0: &a0 {x: 1}\n"
-        + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9)),
-        "train:\n" + "".join(f"  key{n}: {n}\n" for n in range(4000)),
-        "train: {epochs: " + "x" * 60_000 + "}",
-        "x" * 70_000,
+        ("train: " + "[" * 3000 + "]" * 3000, "at most 50 levels"),
+        ("train: " + "1" * 5000, "a YAML mapping"),
+        (
+            "a0: &a0 {x: 1}\n"
+            + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 8)),
+            "at most 1,000,000 values",
+        ),
+        ("train:\n" + "".join(f"  key{n}: {n}\n" for n in range(4000)), "train.model is missing"),
+        ("train: {epochs: " + "x" * 60_000 + "}", "a valid integer"),
+        ("x" * 70_000, "at most 65,536 bytes"),
     ],
     ids=["levels", "digits", "merged", "keys", "long", "large"],
 )
-def test_params_that_explode_are_one_short_message(tmp_path, text):
+def test_params_that_explode_are_one_short_message(tmp_path, text, expected):
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(errors.BadInput) as raised:
+    with pytest.raises(errors.BadInput, match=expected) as raised:
         paramfile.read(train.Params, "train", tmp_path / "params.yaml")
     assert len(str(raised.value)) < errors.MOST_CHARACTERS
 
