@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.running import errors, outputs
+from stages.running import documents, errors, outputs
 
 
 def test_a_folder_appears_with_what_was_written(tmp_path):
@@ -94,9 +94,8 @@ def test_a_failing_block_leaves_the_old_file_and_nothing_partial(tmp_path, failu
     assert os.listdir(tmp_path) == ["file"]
 
 
-LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-)
+WHOLE = st.integers(-documents.LARGEST_NUMBER, documents.LARGEST_NUMBER)
+LEAVES = st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 JSON = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(), LEAVES, max_size=3)
 
 

@@ -1,5 +1,7 @@
 """Files of a revision are read if they are plain, small and hold plain values; else there is one line."""
 
+import re
+
 import pytest
 
 from stages.review import lockfile, revision
@@ -42,19 +44,19 @@ def test_what_is_not_there_is_none():
         ("yaml", "a: &a {b: *a}", "at most 1,000,000 values"),
         ("yaml", ALIASES, "at most 1,000,000 values"),
         ("yaml", "a: 2026-01-01", "numbers, texts, lists and mappings, received date"),
-        ("yaml", f"a: {10**400}", "numbers of at most 64 bits"),
+        ("yaml", f"a: {10**400}", "whole numbers from -2**63 to 2**63"),
         ("yaml", "a: " + 300_000 * "b", "at most 262,144 bytes"),
         ("json", "[]", "a JSON object"),
         ("json", "\xff", "a JSON object"),
         ("json", f'{{"a": {5000 * "9"}}}', "a JSON object"),
-        ("json", f'{{"a": {10**400}}}', "numbers of at most 64 bits"),
+        ("json", f'{{"a": {10**400}}}', "whole numbers from -2**63 to 2**63"),
         ("json", f'{{"a": {100_000 * "["}', "at most 50 levels"),
         ("table", 5000 * "a,", "a table"),
         ("table", "", "a table"),
     ],
 )
 def test_what_a_document_must_not_be_is_one_short_line(read, text, expected):
-    with pytest.raises(errors.BadInput, match=rf"\Af of main: expected {expected}.*\Z") as raised:
+    with pytest.raises(errors.BadInput, match=rf"\Af of main: expected {re.escape(expected)}.*\Z") as raised:
         getattr(holding(text), read)("f")
     assert len(str(raised.value)) < 400
 

@@ -3,7 +3,6 @@ through them.
 """
 
 import json
-import math
 import stat
 from collections.abc import Callable
 from io import BytesIO
@@ -135,7 +134,7 @@ def _require_plain(document: dict) -> None:
                 below += value
             elif isinstance(value, int):
                 if abs(value) > LARGEST_NUMBER:
-                    raise Unfit("numbers of at most 64 bits", f"one of about {math.log2(abs(value)):.0f}")
+                    raise Unfit("whole numbers from -2**63 to 2**63", f"one of {value.bit_length()} bits")
             elif value is not None and not isinstance(value, str | float):
                 raise Unfit("numbers, texts, lists and mappings", type(value).__name__)
         if not below:
