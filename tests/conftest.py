@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import filelock
 import hypothesis
 import numpy as np
 import pytest
@@ -33,11 +35,21 @@ def fetch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[sandbox.Repository, list[str]]:
-    """A repository after its first `dvc repro`, committed on main, and which stages that ran."""
-    repository = sandbox.create(tmp_path_factory.mktemp("end_to_end") / "repository")
-    stages = repository.stages_run("dvc", "repro")
-    repository.commit("first run")
-    return repository, stages
+    """A repository after its first `dvc repro`, committed on main, and which stages that ran.
+
+    All processes that run tests copy what the first of them has made.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first_run"
+    with filelock.FileLock(shared.with_suffix(".lock")):
+        if not (shared / "stages.json").exists():
+            made = sandbox.create(shared / "repository")
+            stages = made.stages_run("dvc", "repro")
+            made.commit("first run")
+            (shared / "stages.json").write_text(json.dumps(stages))
+    copy = tmp_path_factory.mktemp("end_to_end") / "repository"
+    shutil.copytree(shared / "repository", copy, symlinks=True)
+    return sandbox.Repository(copy), json.loads((shared / "stages.json").read_text())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from stages.classifier import architecture
 from stages.running import errors
 from stages.sources import cache
 from stages.training import checkpoints, loop, selection
-from tests import tiny, training
+from tests import small_backbone, tiny, training
 
 EPOCHS = 4
 QUICK = {"model": {"name": "dense", **training.OPTIONS["dense"]}, "epochs": EPOCHS}
@@ -47,7 +47,9 @@ def imported():
 
 
 @pytest.fixture(autouse=True)
-def after_every_epoch(monkeypatch):
+def quick(monkeypatch):
+    """Save after every epoch, however long that takes."""
+    small_backbone.in_place_of_vgg16(monkeypatch, features=6)
     monkeypatch.setattr(checkpoints, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
 
@@ -94,6 +96,25 @@ def interrupt(records, folder, after, monkeypatch, error=KeyboardInterrupt, **ch
     with monkeypatch.context() as patch, pytest.raises(error):
         patch.setattr(checkpoints.Checkpoints, "save", interrupted)
         trained(records, folder, **changes)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Checkpoints of interrupted trainings by the number of epochs that are saved."""
+    return tmp_path_factory.mktemp("checkpoints")
+
+
+@pytest.fixture
+def halfway(records, tmp_path, monkeypatch, found):
+    """A function that leaves what a training leaves that was interrupted after some epochs."""
+
+    def leave(after):
+        if not (found / str(after)).exists():
+            interrupt(records, tmp_path / "out", after, monkeypatch)
+            shutil.copytree(cache.made("checkpoints"), found / str(after))
+        shutil.copytree(found / str(after), cache.made("checkpoints"), dirs_exist_ok=True)
+
+    return leave
 
 
 def kept():
@@ -155,22 +176,22 @@ def test_a_killed_training_ends_with_the_same_bytes(records, tmp_path, whole):
 @pytest.mark.parametrize(
     "changes", [{"seed": 1}, {"epochs": EPOCHS + 1}, {"batch_size": 7}, {"label_smoothing": 0.1}], ids=str
 )
-def test_another_training_does_not_take_it_up(records, tmp_path, monkeypatch, capsys, changes):
-    interrupt(records, tmp_path / "out", 2, monkeypatch)
+def test_another_training_does_not_take_it_up(records, tmp_path, halfway, capsys, changes):
+    halfway(2)
     trained(records, tmp_path / "out", **changes)
     assert "going on" not in capsys.readouterr().out
     assert len(kept()) == 1, "the checkpoint is still there, for the training that it is of"
 
 
-def test_the_same_training_elsewhere_takes_it_up(records, tmp_path, whole, monkeypatch, capsys):
-    interrupt(records, tmp_path / "out", 2, monkeypatch)
+def test_the_same_training_elsewhere_takes_it_up(records, tmp_path, whole, halfway, capsys):
+    halfway(2)
     elsewhere = shutil.copytree(records, tmp_path / "workspace of an experiment")
     assert left(trained(elsewhere, tmp_path / "its")) == whole("quick")
     assert "going on after epoch 2, " in capsys.readouterr().out
 
 
-def test_other_records_do_not_take_it_up(records, tmp_path, monkeypatch, capsys):
-    interrupt(records, tmp_path / "out", 2, monkeypatch)
+def test_other_records_do_not_take_it_up(records, tmp_path, halfway, capsys):
+    halfway(2)
     others = tiny.build_records(tmp_path / "others", tiny.subset(tmp_path / "subset", train=25))
     trained(others, tmp_path / "out")
     assert "going on" not in capsys.readouterr().out
@@ -221,9 +242,9 @@ def damage(how, path):
     ],
 )
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
-    records, tmp_path, whole, monkeypatch, capsys, how, suffix
+    records, tmp_path, whole, halfway, capsys, how, suffix
 ):
-    interrupt(records, tmp_path / "out", 3, monkeypatch)
+    halfway(3)
     (file,) = cache.folder().glob(f"checkpoints/*/ckpt-3.{suffix}")
     damage(how, file)
     assert left(trained(records, tmp_path / "out")) == whole("quick")
@@ -234,10 +255,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     ("how", "pattern"),
     [("truncated", "*.data*"), ("changed", "*.index"), ("empty", "checkpoint"), ("other", "checkpoint")],
 )
-def test_if_all_are_damaged_the_training_starts_anew(
-    records, tmp_path, whole, monkeypatch, capsys, how, pattern
-):
-    interrupt(records, tmp_path / "out", 3, monkeypatch)
+def test_if_all_are_damaged_the_training_starts_anew(records, tmp_path, whole, halfway, capsys, how, pattern):
+    halfway(3)
     (folder,) = cache.made("checkpoints").glob("*[!k]")
     for file in folder.glob(pattern):
         damage(how, file)
@@ -248,8 +267,8 @@ def test_if_all_are_damaged_the_training_starts_anew(
     assert kept() == [f"{folder.name}.damaged"]
 
 
-def test_a_checkpoint_of_another_network_is_put_aside(records, tmp_path, whole, monkeypatch, capsys):
-    interrupt(records, tmp_path / "out", 2, monkeypatch)
+def test_a_checkpoint_of_another_network_is_put_aside(records, tmp_path, whole, monkeypatch, halfway, capsys):
+    halfway(2)
     (mine,) = kept_folders()
     shutil.move(mine, tmp_path / "mine")
     interrupt(records, tmp_path / "out", 2, monkeypatch, **KINDS["muon"])
@@ -263,8 +282,8 @@ def kept_folders():
     return [path for path in cache.made("checkpoints").iterdir() if path.is_dir()]
 
 
-def test_what_a_kill_in_the_first_save_leaves_is_no_checkpoint(records, tmp_path, whole, monkeypatch, capsys):
-    interrupt(records, tmp_path / "out", 1, monkeypatch)
+def test_what_a_kill_in_the_first_save_leaves_is_no_checkpoint(records, tmp_path, whole, halfway, capsys):
+    halfway(1)
     (folder,) = kept_folders()
     for file in [*folder.glob("*.index"), folder / "checkpoint"]:
         file.unlink()
@@ -278,8 +297,8 @@ def test_a_training_that_fails_leaves_no_checkpoint(records, tmp_path, monkeypat
     assert kept() == []
 
 
-def test_two_at_once_do_not_share_a_checkpoint(records, tmp_path, whole, monkeypatch, capsys):
-    interrupt(records, tmp_path / "out", 2, monkeypatch)
+def test_two_at_once_do_not_share_a_checkpoint(records, tmp_path, whole, halfway, capsys):
+    halfway(2)
     (folder,) = kept_folders()
     with filelock.FileLock(folder.with_suffix(".lock")):
         assert left(trained(records, tmp_path / "out")) == whole("quick")

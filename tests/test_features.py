@@ -13,10 +13,9 @@ import tensorflow as tf
 from stages.classifier import assembly
 from stages.inputs import manifest, tfrecord
 from stages.layers import inference_mode
-from stages.models import transfer
 from stages.running import errors
 from stages.training import features, frozen
-from tests import precisions, rounding, tiny
+from tests import precisions, rounding, small_backbone, tiny
 from tests.training import PARAMS, history, load, run
 
 SHAPE = (8, 8, 1)
@@ -41,15 +40,7 @@ def records(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _small_backbone(monkeypatch):
-    """Let a backbone of two convolutions stand for VGG16."""
-
-    def create(input_shape, **_):
-        inputs = keras.Input(input_shape)
-        x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, strides=4)(inputs))
-        return keras.Model(inputs, keras.layers.Conv2D(FEATURES, 3, activation="relu")(x))
-
-    small = transfer.BACKBONES["VGG16"]._replace(create=create, scale=transfer.BACKBONES["ResNet50V2"].scale)
-    monkeypatch.setitem(transfer.BACKBONES, "VGG16", small)
+    small_backbone.in_place_of_vgg16(monkeypatch, FEATURES)
 
 
 def train(records, folder, head_epochs, epochs, **changes):

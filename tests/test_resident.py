@@ -145,7 +145,6 @@ def test_a_compiled_step_teaches_what_single_operations_do(records, model):
 @pytest.mark.parametrize(
     ("model", "optimizer", "changes"),
     [
-        (AIRBENCH, MUON, {}),
         (AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}),
         (THREE_BLOCK, SGD, {"l2": 0.01, "class_weight": {"dark": 1.0, "light": 3.0}}),
         pytest.param(THREE_BLOCK, SGD, {"precision": "mixed_float16"}, marks=precisions.needs_half),

@@ -13,7 +13,7 @@ from stages.layers import processor
 from stages.models import airbench, transfer
 from stages.running import errors, outputs
 from stages.training import loop
-from tests import precisions, rounding, tiny
+from tests import precisions, rounding, small_backbone, tiny
 from tests.training import OPTIONS, PARAMS, TRANSFER, history, load, run
 
 is_held_back = processor.is_held_back()
@@ -270,7 +270,8 @@ def test_only_a_model_that_looks_twice_ignores_mirroring(records, tmp_path, view
 
 
 @pytest.mark.parametrize(("epochs", "trained"), [(1, False), (2, True)])
-def test_a_backbone_is_trained_only_after_the_epochs_of_the_head(tmp_path, epochs, trained):
+def test_a_backbone_is_trained_only_after_the_epochs_of_the_head(tmp_path, monkeypatch, epochs, trained):
+    small_backbone.in_place_of_vgg16(monkeypatch, features=6)
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays", val=0), normalize="none")
     model: dict[str, Any] = {"backbone": "VGG16", "weights": "none", "image_size": 32, "dropout": 0.0}
     run(
