@@ -35,8 +35,14 @@ def test_what_is_not_training_is_the_rest_of_a_run(tmp_path, monkeypatch):
     monkeypatch.setenv("IMAGE_PIPELINE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache/digits").mkdir(parents=True)
     monkeypatch.setattr(data_path, "DEFAULT", data_path.DIGITS)
+
+    def run(copy, *arguments):
+        copy.timing.write_text('{"training": 6.0}')
+        return child.Usage(seconds=3.0 if "records" in arguments else 9.0, peak_mib=1.0, said="")
+
+    monkeypatch.setattr(scratch.Scratch, "dvc", run)
     to_records, share = data_path.default(tmp_path / "project")
-    assert to_records.measured and share.measured and 0 < share.measured < 1
+    assert (to_records.measured, share.measured) == (3.0, 0.5)
 
 
 def test_a_command_is_measured_without_its_parent(tmp_path):

@@ -96,11 +96,19 @@ def test_going_back_to_a_model_trained_before_trains_nothing(repository):
     assert repository.digests()["data/model/model.keras"] == before
 
 
-def test_other_classes_rerun_the_subset_and_what_follows(repository):
+def test_other_classes_without_validation_rerun_the_subset_and_what_follows(repository):
     repository.set("subset.classes", ["three", "eight"])
+    repository.set("subset.val_fraction", 0)
     assert repository.stages_run("dvc", "repro") == sandbox.STAGES[1:]
     per_class = json.loads((repository.path / "reports/per_class.json").read_text())
     assert list(per_class) == ["three", "eight"]
+    # The plots show the training.
+    drawn = repository.run("dvc", "plots", "show", "--json", "reports/history.csv", "loss")
+    assert '"loss"' in drawn
+    page = repository.attempt("dvc", "plots", "show", "--out", "plots")
+    assert "could not find" not in page.stdout + page.stderr
+    assert '"loss": "' in (repository.path / "plots/index.html").read_text()
+    shutil.rmtree(repository.path / "plots")
 
 
 def test_another_source_of_equal_bytes_reruns_only_download(repository):
@@ -170,17 +178,6 @@ def test_a_changed_archive_makes_the_download_stale(first_run, monkeypatch):
         archive.unlink()
     with Repo() as repo:
         assert repo.status() == {}
-
-
-def test_without_validation_the_plots_show_the_training(repository):
-    repository.set("subset.val_fraction", 0)
-    repository.run("dvc", "repro", "train")
-    drawn = repository.run("dvc", "plots", "show", "--json", "reports/history.csv", "loss")
-    assert '"loss"' in drawn
-    page = repository.attempt("dvc", "plots", "show", "--out", "plots")
-    assert "could not find" not in page.stdout + page.stderr
-    assert '"loss": "' in (repository.path / "plots/index.html").read_text()
-    shutil.rmtree(repository.path / "plots")
 
 
 def test_a_clone_has_the_same_bytes_whatever_git_makes_of_lines(repository, tmp_path):
