@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import pydantic
 from matplotlib.figure import Figure
-from sklearn import metrics as counting
 
 from stages.classifier import history as curves
 from stages.classifier import provenance, saving, validation
@@ -30,7 +29,7 @@ from stages.figures import (
     risk_coverage,
 )
 from stages.inputs import data_report, tfrecord
-from stages.reporting import averages, calibration, confusions, metrics, model_card, selective
+from stages.reporting import averages, confusions, measured, model_card
 from stages.running import command, ellipsis, errors, outputs, paramfile
 
 PROBABILITY_DECIMALS = 4
@@ -74,14 +73,15 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
     classifier = saving.load(file, split.manifest.image_shape, len(classes))
     judged = predictions.predict(classifier, split)
     predictions.require_probabilities(judged.probabilities, file)
-    found, calibrated = averages.measure(judged.labels, judged.probabilities), known["training"].calibration
-    facts = model_card.Facts(
-        **known,
-        image_shape=split.manifest.image_shape,
-        history=learning,
-        **_measured(judged, found, classifier, classes, params.calibration_bins, calibrated),
-    )
-    facts = _selected(facts, model, params.target_precision)
+    answers, calibrated = (judged.labels, judged.probabilities), known["training"].calibration
+    found = averages.measure(*answers)
+    temperature = calibrated and calibrated.temperature
+    numbers = measured.measure(*answers, found, classes, params.calibration_bins, temperature)
+    numbers["metrics"]["parameters"] = classifier.count_params()
+    facts = model_card.Facts(**known, image_shape=split.manifest.image_shape, history=learning, **numbers)
+    if params.target_precision is not None:
+        answered = validation.read(model)
+        facts = measured.select(facts, answered.confidence, answered.right, params.target_precision)
     _write_numbers(reports, facts, judged)
     _write_words(reports, facts, model, judged.confused)
     shown = params.feature_maps
@@ -93,9 +93,7 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         "learning_curves.png": learning_curves.figure(learning),
         "predictions.png": _examples(pixels[: len(spread)], judged.take(spread), classes, len(judged.labels)),
         "filters.png": _filters(classifier),
-        "precision_recall.png": precision_recall.figure(
-            judged.labels, judged.probabilities, found.average_precision[:, 0], classes
-        ),
+        "precision_recall.png": precision_recall.figure(*answers, found.average_precision[:, 0], classes),
         "reliability.png": reliability.figure(facts.calibration, facts.uncalibrated),
         "risk_coverage.png": risk_coverage.figure(
             facts.confidence, facts.right, params.target_precision, facts.threshold
@@ -106,48 +104,6 @@ def evaluate(params: Params, model: Path, records: Path, data: Path, history: Pa
         with outputs.file(reports / name) as partial:
             canvas.save(figure, partial)
     _demand_accuracy(facts.metrics, params.min_accuracy)
-
-
-def _measured(
-    judged: predictions.Predictions,
-    found: averages.Averages,
-    classifier: keras.Model,
-    classes: list[str],
-    bins: int,
-    calibrated: provenance.Calibration | None,
-) -> dict[str, Any]:
-    """Compute the facts that the test split gives."""
-    actual, predicted, given = judged.labels, judged.predicted, judged.probabilities
-    numbers = metrics.evaluate(actual, given, classes, bins)
-    balanced, macro = metrics.over_classes(found)
-    numbers |= balanced | {"macro": numbers["macro"] | macro}
-    of_classes = metrics.per_class(actual, predicted, classes)
-    ranking = metrics.ranking_per_class(found, classes)
-    before = None
-    if calibrated is not None:
-        undone = calibration.undone(given, calibrated.temperature)
-        before = calibration.bins(actual, undone, bins)
-        numbers["uncalibrated"] = metrics.calibration_of(actual, undone, bins)
-    return {
-        "metrics": numbers | {"parameters": classifier.count_params()},
-        "per_class": {name: of_classes[name] | ranking[name] for name in classes},
-        "counts": counting.confusion_matrix(actual, predicted, labels=range(len(classes))),
-        "confidence": judged.confidence.astype(np.float64),
-        "right": actual == predicted,
-        "calibration": calibration.bins(actual, given, bins),
-        "uncalibrated": before,
-    }
-
-
-def _selected(facts: model_card.Facts, model: Path, target: float | None) -> model_card.Facts:
-    """Add the confidence above which a precision holds on the validation images, and the answers above it."""
-    if target is None:
-        return facts
-    known = validation.read(model)
-    threshold = selective.threshold(known.confidence, known.right, target)
-    on_test = selective.answered(facts.confidence, facts.right, threshold)
-    numbers = facts.metrics | {"selective": metrics.selective(target, threshold, on_test)}
-    return facts._replace(metrics=numbers, threshold=threshold)
 
 
 def _write_numbers(reports: Path, facts: model_card.Facts, judged: predictions.Predictions) -> None:
