@@ -11,7 +11,18 @@ NAMES = dict.fromkeys(
     ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer", "exports"], "speed"
 )
 NAMES |= dict.fromkeys(
-    ["accuracy", "ablation", "calibration", "selection", "tutorials", "picture", "killed", "seeds"], "suites"
+    [
+        "accuracy",
+        "ablation",
+        "calibration",
+        "selection",
+        "tutorials",
+        "picture",
+        "killed",
+        "seeds",
+        "unequal",
+    ],
+    "suites",
 )
 NAMES |= {"imagenet": "pretrained"}
 

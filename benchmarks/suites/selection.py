@@ -1,6 +1,6 @@
 """Choose weights on ten validation images: is the kept model as good as the last one?
 
-    python -m benchmarks selection [--seeds 0 1 2 3 4] [--fraction 0.01] [--config digits]
+    python -m benchmarks selection [--seeds 0 1 2 3 4] [--fraction 0.01] [--config digits] [--page]
 
 Each training keeps the weights after every epoch and tests them on the test split. The table has three
 choices: the epoch that the train stage keeps, the best validation accuracy alone, and the last epoch; and
@@ -19,10 +19,13 @@ import numpy as np
 
 from benchmarks import machine, options, recipes, scratch, table
 from benchmarks.speed.peers import ours
+from benchmarks.suites import templates
 from stages.inputs import tfrecord
+from stages.reporting import markdown
 from stages.review import comparison
 from stages.training import execution, loop, phases
 
+PAGE, MARKER = Path("docs/benchmarks.md"), "selection"
 BATCH = 500  # images of a test
 HEADERS = [
     "seed",
@@ -57,11 +60,15 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--config", default="digits", help="a file of configs/")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/selection.json"))
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
     chosen = parser.parse_args(words)
     with scratch.copy(Path(), scratch.folder()) as copy:
         runs = [attempt(copy, seed, chosen) for seed in chosen.seeds]
     report = {"config": chosen.config, "runs": [run._asdict() for run in runs]}
     machine.publish(chosen.output, table.render(HEADERS, rows(runs)), report)
+    if chosen.page:
+        text = markdown.cut(HEADERS, rows(runs))
+        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
 
 
 def attempt(copy: scratch.Scratch, seed: int, chosen: argparse.Namespace) -> Chosen:
