@@ -21,6 +21,7 @@ NAMES |= dict.fromkeys(
         "killed",
         "seeds",
         "unequal",
+        "growth",
     ],
     "suites",
 )

@@ -6,6 +6,7 @@
 The pictures are made of noise of two sizes, as JPEG files of about 100 kB.
 """
 
+import functools
 import io
 import os
 import tempfile
@@ -61,11 +62,22 @@ def measure(folder: Path, count: int) -> list[targets.Target]:
     return found
 
 
-def write(folder: Path, count: int) -> float:
-    """Write pictures to a folder per class; return the mean size of a file in bytes."""
-    different, total = min(count, DIFFERENT), 0
+def write(
+    folder: Path, count: int, different: int | None = None, width: int = WIDTH, height: int = HEIGHT
+) -> float:
+    """Write pictures to a folder per class; return the mean size of a file in bytes.
+
+    Args:
+        folder: The folder of all.
+        count: The number of files.
+        different: The number of different pictures, at most; None for `DIFFERENT`.
+        width: Pixels of each.
+        height: Pixels of each.
+    """
+    different, total = min(count, different or DIFFERENT), 0
+    make = functools.partial(_picture, width=width, height=height)
     with progress.bar(different, "making pictures", "pictures") as bar:
-        for number, encoded in enumerate(progress.counted(ahead.mapped(_picture, range(different)), bar)):
+        for number, encoded in enumerate(progress.counted(ahead.mapped(make, range(different)), bar)):
             place = folder / f"class {number % CLASSES}"
             place.mkdir(parents=True, exist_ok=True)
             for copy in range(number, count, different):
@@ -83,11 +95,11 @@ def write_params(folder: Path) -> None:
     yaml.dump(document, folder / "params.yaml")
 
 
-def _picture(number: int) -> bytes:
+def _picture(number: int, width: int, height: int) -> bytes:
     generator = np.random.default_rng(number)
     coarse = Image.fromarray(generator.integers(0, 256, (6, 8, 3), np.uint8))
-    smooth = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), np.int16)
-    grain = generator.integers(-24, 25, (HEIGHT, WIDTH, 1), np.int16)
+    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+    grain = generator.integers(-24, 25, (height, width, 1), np.int16)
     buffer = io.BytesIO()
     Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
