@@ -16,7 +16,7 @@ import pytest
 from stages.classifier import architecture
 from stages.running import errors
 from stages.sources import cache
-from stages.training import checkpoints, identity, loop, saved_state, selection, strategies
+from stages.training import checkpoints, identity, loop, saved_state, selection, team
 from tests import tiny, training
 
 EPOCHS = 4
@@ -311,7 +311,7 @@ def test_saving_takes_a_small_share_of_the_time(records, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SHARE", 0.02)
     monkeypatch.setattr(checkpoints, "FIRST_SECONDS", 5.0)
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
-    with checkpoints.Checkpoints("name", trainers, strategies.Team()) as one:
+    with checkpoints.Checkpoints("name", trainers, team.Team()) as one:
 
         def slowly(checkpoint_number):
             now[0] += 0.5

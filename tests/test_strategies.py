@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from stages.running import errors
 from stages.training import cluster, strategies
+from stages.training import team as teams
 
 
 @pytest.mark.parametrize("wanted", ["one", "auto"])
@@ -47,7 +48,7 @@ def test_a_strategy_that_is_in_charge_stays(monkeypatch):
 
 
 def test_workers_that_differ_are_refused(monkeypatch):
-    team = strategies.Team(cluster.Cluster(("a:1", "b:2"), 0))
+    team = teams.Team(cluster.Cluster(("a:1", "b:2"), 0))
 
     def with_the_other(table):
         other = table[0] + np.array([0, 1, 0, 1])

@@ -23,7 +23,8 @@ import tensorflow as tf
 
 from stages.running import errors
 from stages.sources import cache
-from stages.training import loop, saved_state, strategies
+from stages.training import loop, saved_state
+from stages.training import team as teams
 
 SHARE = 0.02  # of the training's time that saving may take
 FIRST_SECONDS = 5.0  # of a training, after which it is saved for the first time
@@ -46,7 +47,7 @@ class Checkpoints:
         team: The processes that train.
     """
 
-    def __init__(self, name: str, trainers: Sequence[loop.Trainer], team: strategies.Team):
+    def __init__(self, name: str, trainers: Sequence[loop.Trainer], team: teams.Team):
         self.name, self.team, self.network = name, team, trainers[-1].network
         of_all = [
             each
