@@ -327,6 +327,18 @@ def test_saving_takes_a_small_share_of_the_time(records, tmp_path, monkeypatch):
     assert 0.5 * len(saved) <= 0.02 * now[0] + 0.5
 
 
+def test_a_checkpoint_of_another_number_of_replicas_is_left_and_named(capsys):
+    other = cache.made("checkpoints", "name-3") / "ckpt-1.index"
+    other.write_bytes(b"x")
+    trainers: Any = [_Trainer()]
+    with checkpoints.Checkpoints("name", trainers, team.Team()) as one:
+        assert one.restore() == loop.START
+    assert capsys.readouterr().out == (
+        f"training starts anew: the number of replicas is 1 now; what was saved stays at {other.parent}\n"
+    )
+    assert kept() == ["name-3"] and other.exists()
+
+
 class _Trainer:
     """As much of a trainer as `Checkpoints` looks at."""
 

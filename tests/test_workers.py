@@ -90,8 +90,9 @@ def test_two_workers_learn_what_one_learns_even_if_one_is_lost_on_the_way(folder
     # A worker is lost: the other one ends with a line that names it.
     lost = Pair(folder, killed_after=3)
     assert lost.statuses == [1, -signal.SIGKILL]
-    (line,) = [line for line in lost.said[0][1].splitlines() if line.startswith("train: error: ")]
-    assert f"lost worker 1 ({lost.addresses[1]})" in line and "Traceback" not in lost.said[0][1]
+    line = lost.said[0][1].splitlines()[-1]
+    assert line.startswith(f"train: error: lost worker 1 ({lost.addresses[1]}): ")
+    assert "Traceback" not in lost.said[0][1] and "UNAVAILABLE" not in lost.said[0][1]
     assert lost.left(0) == lost.left(1) == {}
 
     # Started again, the two go on, and only the chief says how and writes.

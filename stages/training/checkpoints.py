@@ -80,7 +80,8 @@ class Checkpoints:
                 each for each in place.glob(f"{self.name}*/") if not each.suffix and each != self.folder
             ]
             if others and not self.folder.exists():
-                print(f"training starts anew: what was saved is not of {replicas} replicas", flush=True)
+                kept = f"what was saved stays at {others[0]}"
+                print(f"training starts anew: the number of replicas is {replicas} now; {kept}", flush=True)
             self._open()
         else:
             print("no checkpoints are kept: the same training runs in another process", flush=True)

@@ -1,10 +1,9 @@
 """Train on one device, on all GPUs of a machine or on several machines, by `tf.distribute`."""
 
 import contextlib
+import faulthandler
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from typing import Literal
@@ -17,7 +16,7 @@ from stages.training import team as teams
 
 Wanted = Literal["one", "mirrored", "multi_worker", "auto"]
 
-START_SECONDS, LOOKS = 20.0, 10  # in which a worker must not be out of reach at every look
+START_SECONDS = 60.0  # that TensorFlow may take to connect workers that are there
 LOOK_SECONDS = 10.0  # for which a worker is looked for that may be lost
 _LOST = (
     tf.errors.AbortedError,
@@ -65,7 +64,7 @@ def started(wanted: Wanted, seconds: float) -> Iterator[teams.Team]:
         if cluster is not None:
             clusters.meet(cluster, seconds)
             stack.enter_context(_losses_named(cluster))
-            with _watched(cluster):
+            with _in_time(cluster):
                 stack.enter_context(_multi_worker(gpus).scope())
                 teams.Team(cluster).wait_for_all()
             # TensorFlow takes SIGTERM for itself and goes on; this gives it back to Python's handler.
@@ -80,25 +79,19 @@ def started(wanted: Wanted, seconds: float) -> Iterator[teams.Team]:
 
 
 @contextlib.contextmanager
-def _watched(cluster: clusters.Cluster) -> Iterator[None]:
-    """End the process with a line if a worker is lost while TensorFlow starts, which would wait for ever."""
-    has_started = threading.Event()
+def _in_time(cluster: clusters.Cluster) -> Iterator[None]:
+    """End the process if TensorFlow does not connect the workers: it would wait for ever for a lost one.
 
-    def watch() -> None:
-        missed = 0
-        while not has_started.wait(START_SECONDS / LOOKS):
-            missed = missed + 1 if (lost := cluster.out_of_reach()) else 0
-            if missed == LOOKS:
-                print(f"train: error: {_told(cluster, lost)}", file=sys.stderr, flush=True)
-                os._exit(1)  # nothing is written yet
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        has_started.set()
-        watching.join()
+    While it waits, no thread of Python runs, and no handler of a signal.
+    """
+    of_all = cluster.named(range(len(cluster.addresses)))
+    print(f"connecting {of_all}: this ends without them after {START_SECONDS:.0f} s", flush=True)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        faulthandler.dump_traceback_later(START_SECONDS, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _multi_worker(gpus: int) -> tf.distribute.Strategy:
@@ -120,14 +113,10 @@ def _losses_named(cluster: clusters.Cluster) -> Iterator[None]:
             time.sleep(clusters.PAUSE_SECONDS)
         if not lost:
             raise
-        raise errors.WorkerLost(_told(cluster, lost)) from error
-
-
-def _told(cluster: clusters.Cluster, lost: list[int]) -> str:
-    return (
-        f"lost {cluster.named(lost)}: it has ended, and its own output says why, or the network is down;"
-        " start the training again on all workers"
-    )
+        raise errors.WorkerLost(
+            f"lost {cluster.named(lost)}: it has ended, and its own output says why, or the network is down;"
+            " start the training again on all workers"
+        ) from error
 
 
 @contextlib.contextmanager
