@@ -16,7 +16,7 @@ import pytest
 from stages.classifier import architecture
 from stages.running import errors
 from stages.sources import cache
-from stages.training import checkpoints, loop, selection
+from stages.training import checkpoints, identity, loop, saved_state, selection, team
 from tests import small_backbone, tiny, training
 
 EPOCHS = 4
@@ -198,26 +198,26 @@ def test_other_records_do_not_take_it_up(records, tmp_path, halfway, capsys):
 
 
 def test_the_name_follows_from_facts_and_code(tmp_path, monkeypatch):
-    name = checkpoints.key({"a": 1}, "b")
-    assert checkpoints.key({"a": 1}, "b") == name
-    assert checkpoints.key({"a": 2}, "b") != name
+    name = identity.key({"a": 1}, "b")
+    assert identity.key({"a": 1}, "b") == name
+    assert identity.key({"a": 2}, "b") != name
     copy = tmp_path / "loop.py"
     shutil.copyfile(loop.__file__, copy)
-    monkeypatch.setattr(checkpoints, "PROJECT", tmp_path)
+    monkeypatch.setattr(identity, "PROJECT", tmp_path)
     monkeypatch.setattr(loop, "__file__", str(copy))
-    name = checkpoints.key()
-    assert checkpoints.key() == name
+    name = identity.key()
+    assert identity.key() == name
     copy.write_text(copy.read_text() + "\n# another line")
-    assert checkpoints.key() != name
+    assert identity.key() != name
 
 
 def test_weights_to_start_from_count_by_their_content(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"one")
-    one = checkpoints.of_weights(tmp_path)
-    assert checkpoints.of_weights(tmp_path / "a.h5") == one
+    one = identity.of_weights(tmp_path)
+    assert identity.of_weights(tmp_path / "a.h5") == one
     (tmp_path / "a.h5").write_bytes(b"two")
-    assert checkpoints.of_weights(tmp_path) != one
-    assert checkpoints.of_weights(None) == []
+    assert identity.of_weights(tmp_path) != one
+    assert identity.of_weights(None) == []
 
 
 def damage(how, path):
@@ -330,7 +330,7 @@ def test_saving_takes_a_small_share_of_the_time(records, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "SHARE", 0.02)
     monkeypatch.setattr(checkpoints, "FIRST_SECONDS", 5.0)
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
-    with checkpoints.Checkpoints("name", trainers) as one:
+    with checkpoints.Checkpoints("name", trainers, team.Team()) as one:
 
         def slowly(checkpoint_number):
             now[0] += 0.5
@@ -344,6 +344,18 @@ def test_saving_takes_a_small_share_of_the_time(records, tmp_path, monkeypatch):
             one.save(loop.State(epoch=epoch))
     assert saved[0] == 5.5
     assert 0.5 * len(saved) <= 0.02 * now[0] + 0.5
+
+
+def test_a_checkpoint_of_another_number_of_replicas_is_left_and_named(capsys):
+    other = cache.made("checkpoints", "name-3") / "ckpt-1.index"
+    other.write_bytes(b"x")
+    trainers: Any = [_Trainer()]
+    with checkpoints.Checkpoints("name", trainers, team.Team()) as one:
+        assert one.restore() == loop.START
+    assert capsys.readouterr().out == (
+        f"training starts anew: the number of replicas is 1 now; what was saved stays at {other.parent}\n"
+    )
+    assert kept() == ["name-3"] and other.exists()
 
 
 class _Trainer:
@@ -367,7 +379,7 @@ def test_old_checkpoints_are_swept(records, tmp_path, monkeypatch):
 
 
 def test_the_state_comes_back_as_it_was():
-    values = checkpoints._Values()
+    values = saved_state.Values()
     assert values.state == loop.START
     values.deserialize(values.serialize())
     assert json.dumps(values.state) == json.dumps(loop.START)
@@ -376,7 +388,7 @@ def test_the_state_comes_back_as_it_was():
 def test_the_best_epoch_comes_back_as_it_was():
     judged = selection.Judged(np.array([0, 1]), np.array([1, 0]), np.array([0.5, 2.0], np.float32))
     weights = [np.ones((2, 3), np.float32), np.zeros(3, np.float32)]
-    values = checkpoints._Values()
+    values = saved_state.Values()
     values.state = loop.State(3, [{"epoch": 1.0}], 1, -1, 1, [0.5, -1.25], weights, judged, True)
     content = values.serialize()
     values.deserialize(content)

@@ -65,9 +65,8 @@ with strategy.scope():
     trainer = loop.Trainer(
         network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=True
     )
-    data = tf.data.Dataset.from_tensors((tf.zeros([4, 2], tf.uint8), [0, 1, 1, 1], [0, 1, 2, 3]))
-    batches = strategy.experimental_distribute_dataset(data)
-    print(json.dumps(trainer.train_epoch(batches, 4, "epoch 1")))
+    batch = tf.zeros([4, 2], tf.uint8), tf.constant([0, 1, 1, 1]), tf.constant([0, 1, 2, 3])
+    print(json.dumps(trainer.train_epoch([batch], 4, "epoch 1")))
 """
 # Shares of a batch are summed apart: in some ten steps of ten operations, each with sums over 64 pixels.
 DIFFERENCE = rounding.of_steps(10 * 10) * 64**0.5

@@ -53,6 +53,8 @@ PARAMS: dict[str, Any] = {
     "patience": None,
     "device": "cpu",
     "precision": "float32",
+    "strategy": "auto",
+    "worker_seconds": 60,
     "resident": "auto",
     "deterministic": True,
     "seed": 0,

@@ -23,6 +23,16 @@ class Records(paramfile.Section):
     views: paramfile.Size
 
 
+def of_records(records: manifest.Manifest) -> Records:
+    """Return what there is to know of the preparation of training images."""
+    return Records(
+        augment=records.augment,
+        normalization=records.normalization,
+        view_images=records.count,
+        views=records.views,
+    )
+
+
 class Settings(paramfile.Section):
     """The section `train` of params.yaml, with the keys that other stages know."""
 

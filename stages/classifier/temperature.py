@@ -49,6 +49,22 @@ def logits(model: keras.Model, batches: Iterable[Any]) -> Seen:
     return Seen(np.concatenate(found), np.concatenate(labels))
 
 
+def calibrate(
+    method: Method, layer: keras.layers.Rescaling, seen: Seen | None
+) -> provenance.Calibration | None:
+    """Calibrate a layer of `layer` on the images that were seen; None if that is not wanted or cannot be."""
+    if method == "none":
+        return None
+    if seen is None:
+        print("the probabilities are not calibrated: there are no validation images")
+        return None
+    found = fit(seen)
+    apply(layer, found)
+    changed = f"from {found.log_loss_before:.4f} to {found.log_loss:.4f}"
+    print(f"calibrated: temperature {found.temperature:.3f}, validation log loss {changed}")
+    return found
+
+
 def fit(seen: Seen) -> provenance.Calibration:
     """Find the temperature with the least log loss.
 

@@ -137,10 +137,9 @@ class Split:
             errors.BadInput: a file is corrupt or not in the records format, and the message names it; or an
                 epoch has not every image as often as the manifest says.
         """
-        local = tf.distribute.get_strategy().experimental_local_results
         epoch: list[np.ndarray] = []  # positions
         for batch in self._readable(dataset):
-            epoch += [part.numpy() for part in local(batch[2])]
+            epoch.append(batch[2].numpy())
             if sum(map(len, epoch)) >= self.manifest.count:
                 self._require_all(np.concatenate(epoch))
                 epoch = []

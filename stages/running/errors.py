@@ -29,6 +29,10 @@ class Unreachable(StageError):
     """A server or registry does not answer, or does not have the file."""
 
 
+class WorkerLost(StageError):
+    """Another worker of a training on several machines has ended or is out of reach."""
+
+
 class Diverged(StageError):
     """The training's loss or weights are no longer finite."""
 

@@ -6,9 +6,7 @@ folder that is named by everything the training depends on: no other experiment 
 """
 
 import contextlib
-import hashlib
 import io
-import json
 import math
 import os
 import shutil
@@ -17,95 +15,57 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from stages.running import errors
-from stages.sources import cache, checksums
-from stages.training import loop, selection
+from stages.sources import cache
+from stages.training import loop, saved_state
+from stages.training import team as teams
 
 SHARE = 0.02  # of the training's time that saving may take
 FIRST_SECONDS = 5.0  # of a training, after which it is saved for the first time
-PROJECT = Path(__file__).parents[1]  # its code
 KEPT = 2  # checkpoints: the last one can be damaged where a machine has lost its power
 
 # What TensorFlow and NumPy raise for damaged files, and for those of another network.
 _UNUSABLE = (tf.errors.OpError, LookupError, ValueError, AssertionError, OSError, zipfile.BadZipFile)
 
 
-def key(*facts: Any) -> str:
-    """Return the name of a training: a digest of facts, JSON values each, and of this project's code.
-
-    The code is that of all modules of the project that are imported.
-    """
-    digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    for path in sorted(Path(file) for file in files if file and Path(file).is_relative_to(PROJECT)):
-        digest.update(path.relative_to(PROJECT).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def of_weights(place: Path | None) -> list[str]:
-    """Return the digests of the files of weights that a training starts from."""
-    if place is None:
-        return []
-    files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
-    return [checksums.of_file(path, "sha256") for path in files]
-
-
-class _Values(tf.train.experimental.PythonState):
-    """What a checkpoint has beside variables: the state of the loop."""
-
-    def __init__(self) -> None:
-        self.state = loop.START
-
-    def serialize(self) -> bytes:
-        values = self.state._asdict()
-        weights, judged = values.pop("best_weights") or [], values.pop("best_judged")
-        buffer = io.BytesIO()
-        arrays = {f"weights{number}": array for number, array in enumerate(weights)}
-        arrays |= judged._asdict() if judged else {}
-        np.savez(buffer, state=np.array(json.dumps(values)), **arrays)
-        return buffer.getvalue()
-
-    def deserialize(self, content: bytes) -> None:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            values = json.loads(str(arrays["state"]))
-            count = sum(name.startswith("weights") for name in arrays.files)
-            weights = [arrays[f"weights{number}"] for number in range(count)]
-            judged = selection.Judged(*(arrays[name] for name in selection.Judged._fields)) if count else None
-        self.state = loop.State(**values, best_weights=weights or None, best_judged=judged)
-
-
 class Checkpoints:
     """The checkpoints of one training, for use in a `with` statement.
 
-    Another process that trains the same at the same time works without checkpoints. Inside a `tf.distribute`
-    strategy there are none.
+    Another process that trains the same at the same time works without checkpoints. Of a team, only the chief
+    has them; the others get what it restores. A training on another number of replicas has checkpoints of its
+    own, because it learns something else.
 
     Args:
-        name: The training's name, see `key`.
+        name: The training's name, see `identity.key`.
         trainers: The trainer of each epoch.
+        team: The processes that train.
     """
 
-    def __init__(self, name: str, trainers: Sequence[loop.Trainer]):
-        self.name, self.network = name, trainers[-1].network
+    def __init__(self, name: str, trainers: Sequence[loop.Trainer], team: teams.Team):
+        self.name, self.team, self.network = name, team, trainers[-1].network
         of_all = [
             each
             for trainer in dict.fromkeys(trainers)
             for each in (*trainer.network.variables, *trainer.optimizer.variables)
         ]
         self.variables = list({id(each): each for each in of_all}.values())
-        self.values = _Values()
+        self.values = saved_state.Values()
+        parts = [_here(variable) for variable in self.variables]
+        self.checkpoint = tf.train.Checkpoint(values=self.values, variables=parts)
+        self.checkpoint.save_counter  # noqa: B018 - all workers make this variable, too, not only the chief
         self.saved_epochs = 0
         self.spacing, self.last = FIRST_SECONDS, time.monotonic()
         self.manager: tf.train.CheckpointManager | None = None
         self.lock = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        if tf.distribute.has_strategy():
+        if not self.team.is_chief:
             return self
         try:
             place = cache.made("checkpoints")
@@ -113,8 +73,15 @@ class Checkpoints:
             print(f"no checkpoints are kept: {error}", flush=True)
             return self
         cache.remove_old(place)
-        self.folder = place / self.name
+        replicas = self.team.replicas
+        self.folder = place / (self.name if replicas == 1 else f"{self.name}-{replicas}")
         if self.lock.enter_context(cache.locked(self.folder.with_suffix(".lock"), blocking=False)):
+            others = [
+                each for each in place.glob(f"{self.name}*/") if not each.suffix and each != self.folder
+            ]
+            if others and not self.folder.exists():
+                kept = f"what was saved stays at {others[0]}"
+                print(f"training starts anew: the number of replicas is {replicas} now; {kept}", flush=True)
             self._open()
         else:
             print("no checkpoints are kept: the same training runs in another process", flush=True)
@@ -131,13 +98,11 @@ class Checkpoints:
         self.lock.close()
 
     def _open(self) -> None:
-        variables = [variable.value for variable in self.variables]
-        checkpoint = tf.train.Checkpoint(values=self.values, variables=variables)
         try:
-            self.manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=KEPT)
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(self.folder), max_to_keep=KEPT)
         except ValueError:
             self._put_aside()
-            self.manager = tf.train.CheckpointManager(checkpoint, str(self.folder), max_to_keep=KEPT)
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(self.folder), max_to_keep=KEPT)
 
     def _put_aside(self) -> None:
         aside = self.folder.with_suffix(".damaged")
@@ -148,14 +113,30 @@ class Checkpoints:
     def restore(self) -> loop.State:
         """Bring the newest checkpoint back and return the state of the loop; that of the start without one.
 
-        Checkpoints that are damaged or of another training are put aside with one line.
+        Checkpoints that are damaged or of another training are put aside with one line. All replicas of all
+        workers have the values of the chief's first one afterwards, with or without a checkpoint.
         """
+        self.values.state = self._restored()
+        if tf.distribute.has_strategy():
+            self._spread()
+        return self.values.state
+
+    def _spread(self) -> None:
+        buffer = io.BytesIO()
+        values = [_here(variable).numpy() for variable in self.variables]
+        np.savez(buffer, *values, state=np.frombuffer(self.values.serialize(), np.uint8))
+        with np.load(io.BytesIO(self.team.from_chief(buffer.getvalue())), allow_pickle=False) as arrays:
+            self.values.deserialize(arrays["state"].tobytes())
+            for number, variable in enumerate(self.variables):
+                variable.assign(arrays[f"arr_{number}"])
+
+    def _restored(self) -> loop.State:
         if self.manager is None or not any(self.folder.glob("*.index")):
             return loop.START
         before = [variable.numpy() for variable in self.variables]
         for path in reversed(self.manager.checkpoints):
             try:
-                self.manager.checkpoint.restore(path).assert_consumed()
+                self.checkpoint.restore(path).assert_consumed()
                 self._require_fitting(self.values.state)
             except _UNUSABLE:
                 continue
@@ -190,6 +171,11 @@ class Checkpoints:
             return
         self.saved_epochs, self.last = state.epoch, time.monotonic()
         self.spacing = (self.last - began) / SHARE
+
+
+def _here(variable: keras.Variable) -> tf.Variable:
+    """Return a variable as the first replica of this process has it."""
+    return tf.distribute.get_strategy().experimental_local_results(variable.value)[0]
 
 
 def _to_the_disk(path: Path) -> None:

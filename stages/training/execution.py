@@ -66,7 +66,7 @@ def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer
 def streamed(
     split: tfrecord.Split, batch_size: int, epochs: Sequence[int], seed: int = 0
 ) -> Callable[[int], Iterable]:
-    """Read epochs and divide each batch among the replicas.
+    """Read epochs in batches, of which every replica of a `tf.distribute` strategy can take its share.
 
     Returns:
         A function that takes a place in `epochs` and returns the batches of this epoch. One pipeline serves
@@ -79,8 +79,7 @@ def streamed(
     _require_images_for_replicas(count, batch_size)
 
     def read(place: int) -> Iterator:
-        data = split.dataset(batch_size, epochs[place:], seed)
-        return split.iterate(tf.distribute.get_strategy().experimental_distribute_dataset(data))
+        return split.batches(batch_size, epochs[place:], seed)
 
     return in_turn(read, math.ceil(count / batch_size))
 

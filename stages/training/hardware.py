@@ -110,3 +110,8 @@ def environment(hardware: Hardware, deterministic: bool) -> dict[str, object]:
         "python": platform.python_version(),
         "tensorflow": tf.version.VERSION,
     }
+
+
+def alike(environment: dict[str, object]) -> dict[str, object]:
+    """Return the part of an environment that machines must share to train together."""
+    return {name: environment[name] for name in ("device", "precision", "tensorflow", "keras", "numpy")}

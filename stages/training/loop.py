@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stages.layers import xla
+from stages.layers import replicas, xla
 from stages.running import errors, progress
 from stages.training import optimizers, selection
 
@@ -124,7 +124,10 @@ class Trainer:
         replica's function, and XLA would have to compile this function as a whole.
         """
         compiled = jit and self.strategy.num_replicas_in_sync == 1
-        on_one = xla.compiled(step) if compiled else step
+        on_share = xla.compiled(step) if compiled else step
+
+        def on_one(images: tf.Tensor, labels: tf.Tensor) -> Any:
+            return on_share(*replicas.share(images, labels))
 
         def on_all(images: tf.Tensor, labels: tf.Tensor) -> Any:
             return together(self.strategy.run(on_one, args=(images, labels)))

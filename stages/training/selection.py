@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from stages.running import errors
+
 Measure = Literal["accuracy", "balanced_accuracy", "loss"]
 QUANTILE = 0.975  # of Student's distribution: both sides of a test at the 5 % level
 
@@ -22,6 +24,19 @@ class Judged(NamedTuple):
     labels: np.ndarray  # int32 [N]
     right: np.ndarray  # int32 [N], 1 where the class with the largest logit is the label, else 0
     losses: np.ndarray  # float32 [N], in nats
+
+
+def require_images(patience: int | None, count: int) -> None:
+    """Check that there are validation images if the training waits for them.
+
+    Raises:
+        errors.BadInput: there are none.
+    """
+    if patience is not None and not count:
+        raise errors.BadInput(
+            f"train.patience is {patience}, but there are no validation images to wait for; set it to"
+            " null, or subset.val_fraction above 0"
+        )
 
 
 def in_words(measure: Measure) -> str:
