@@ -25,8 +25,8 @@ from stages.classifier import (
     validation,
 )
 from stages.classifier import history as curves
+from stages.inputs import encoded, tfrecord
 from stages.inputs import manifest as manifests
-from stages.inputs import tfrecord
 from stages.running import command, errors, given, outputs, paramfile
 from stages.training import (
     checkpoints,
@@ -102,7 +102,7 @@ def train(
         errors.Diverged: a loss that is no longer finite.
     """
     chosen = architecture.Architecture(params.model)
-    train_split, val_split = tfrecord.Split(train_records), tfrecord.Split(val_records)
+    train_split, val_split = encoded.read(train_records), tfrecord.Split(val_records)
     manifest, val_images = train_split.manifest, val_split.manifest.count
     manifests.require_alike(manifest, val_split.manifest)
     chosen.require_normalization(manifest.normalization.method)
