@@ -42,7 +42,7 @@ def results(jobs: Sequence[shard.Job], address: str) -> Iterator[shard.Built]:
         print(f"{len(jobs):,} shards for {workers:,} workers at {address}", flush=True)
         try:
             begun = client.map(shard.build, jobs, pure=False)
-            for _, built in distributed.as_completed(begun, with_results=True):
+            for _, built in distributed.as_completed(begun, loop=client.loop, with_results=True):
                 yield built
         except distributed.KilledWorker as error:
             raise errors.BadInput(

@@ -53,6 +53,10 @@ class Reordered:
         """Decode a picture: uint8 [H, W, C]; raises what its own sequence raises."""
         return self.pictures.decode(int(self.places[position]), colours)
 
+    def take(self, positions: np.ndarray) -> "Reordered":
+        """Return the pictures at some positions, int [n]; they can be pickled."""
+        return self.pictures.take(self.places[positions])
+
 
 def join(parts: Sequence[Any]) -> Any:
     """Join arrays to an array, and sequences of pictures to a sequence."""
