@@ -8,7 +8,8 @@ from pathlib import Path
 from stages.running import errors
 
 NAMES = dict.fromkeys(
-    ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer", "exports"], "speed"
+    ["step", "data_path", "pictures", "encoded", "predict", "kernels", "learning", "transfer", "exports"],
+    "speed",
 )
 NAMES |= dict.fromkeys(
     ["accuracy", "ablation", "selection", "tutorials", "picture", "killed", "seeds"], "suites"

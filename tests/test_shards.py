@@ -126,8 +126,8 @@ def test_a_killed_process_is_replaced(tmp_path, capsys):
 
 def test_a_picture_that_cannot_be_read_is_told_from_another_process(tmp_path, planned):
     file = planned.source.file
-    broken = planned.source._replace(file=file.with_name("missing.npy"))
-    jobs = [shard.Job(number, broken, *np.zeros((3, 1), int), HOW, True, tmp_path, 1) for number in range(2)]
+    broken, one = planned.source._replace(file=file.with_name("missing.npy")), np.zeros(1, int)
+    jobs = [shard.Job(number, broken, one, one, one, HOW, True, tmp_path, 1) for number in range(2)]
     with pytest.raises(errors.BadInput, match=r"missing\.npy: expected uint8"):
         list(processes.results(jobs, 2))
 

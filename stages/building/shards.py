@@ -142,7 +142,7 @@ def _jobs(planned: Plan, folder: Path) -> list[shard.Job]:
     """Divide the images into shards, in their order."""
     chosen = planned.chosen
     parts = np.array_split(np.arange(len(chosen.labels)), planned.shards)
-    threads = max(1, cores.usable() // planned.shards)
+    threads = -(-cores.usable() // planned.shards)
     return [
         shard.Job(
             number,
