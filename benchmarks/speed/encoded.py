@@ -1,6 +1,6 @@
 """Measure encoded records: the build on one core and on all, and the rate and memory of reading.
 
-    python -m benchmarks encoded                  # 45,000 pictures of 500x375, eight shards
+    python -m benchmarks encoded                  # 50,000 pictures of 500x375, eight shards
     python -m benchmarks encoded --count 2000     # too few for more than one shard
 
 The pictures are those of `python -m benchmarks pictures`, kept as JPEG files of a short side of 256 pixels.
@@ -51,7 +51,7 @@ yaml = YAML(typ="safe")
 def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("encoded", __doc__)
-    parser.add_argument("--count", type=int, default=45_000, help="of pictures")
+    parser.add_argument("--count", type=int, default=50_000, help="of pictures")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/encoded.json"))
     chosen = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -86,9 +86,8 @@ def write_params(folder: Path) -> None:
     """Write the params of the stages up to the records."""
     pictures.write_params(folder)
     document = yaml.load(folder / "params.yaml")
-    # Only the training pictures are encoded.
     document["subset"] |= {"image_size": [SIZE, SIZE], "decode": "later", "near_duplicates": False}
-    document["subset"] |= {"val_fraction": 0.03, "test_fraction": 0.03}
+    document["subset"] |= {"val_fraction": 0.1, "test_fraction": 0.1}
     encoded = {"quality": 90, "short_side": SHORT_SIDE}
     document["records"] |= {"encoding": "encoded", "encoded": encoded, "augment": [CROP, FLIP]}
     yaml.dump(document, folder / "params.yaml")
