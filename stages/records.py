@@ -77,7 +77,9 @@ def records(params: Params, raw_files: Path, subset: Path, folder: Path, figure:
         plan = shards.plan(train, source, how, params.normalize == "standardize", identity)
     pixels = decoded.size(train.manifest.image_shape, sum(len(other.labels) for other in others.values()))
     needed = plan.needed if plan else decoded.needed(train, views)
-    disk.require_space(folder, pixels + needed, shards.REMEDY if plan else decoded.REMEDY)
+    what = plan.what if plan else f"{views.number} x {int(in_view.sum()):,} images"
+    remedy = shards.REMEDY if plan else decoded.REMEDY
+    disk.require_space(folder, pixels + needed, remedy, f"{what} of train, and those of val and test")
     with outputs.folder(folder) as partial:
         for split in ("train", *others):
             (partial / split).mkdir()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages.inputs import encoded, manifest, tfrecord
 from stages.running import errors
-from stages.training import features
+from stages.training import execution, features
 from tests import tiny, training
 
 CROP = {"random_resized_crop": {"area": [0.35, 1.0], "ratio": [0.75, 1.3333]}}
@@ -103,18 +103,17 @@ def test_epochs_of_one_pipeline_are_those_of_one_each(built):
         np.testing.assert_array_equal(one, other)
 
 
-def smooth(count, height, width):
+def smooth(count, height, width, channels):
     """Pictures without noise, which JPEG keeps well."""
-    generator = np.random.default_rng(0)
-    coarse = generator.integers(0, 256, (count, 3, 3, 3), np.uint8)
-    return [
-        np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC)) for each in coarse
-    ]
+    coarse = np.random.default_rng(0).integers(0, 256, (count, 3, 3, 3), np.uint8)
+    images = [Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in coarse]
+    return [np.asarray(each, np.uint8)[..., :channels] for each in images]
 
 
-def test_photographs_become_jpeg_files_which_decode_alike(build, tmp_path):
-    arrays = tiny.subset(tmp_path / "arrays", shape=(80, 72, 3))
-    pictures = smooth(24, 80, 72)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_photographs_become_jpeg_files_which_decode_alike(build, tmp_path, channels):
+    arrays = tiny.subset(tmp_path / "arrays", shape=(80, 72, channels))
+    pictures = smooth(24, 80, 72, channels)
     stored = np.load(arrays / "train/images.npy")
     stored[:] = pictures
     np.save(arrays / "train/images.npy", stored)
@@ -126,7 +125,8 @@ def test_photographs_become_jpeg_files_which_decode_alike(build, tmp_path):
     images, _, positions = epoch(folder, 0)
     for image, position in zip(images, positions.tolist(), strict=True):
         place = places.index(position)
-        np.testing.assert_array_equal(image, np.asarray(Image.open(io.BytesIO(files[place]))))
+        expected = np.asarray(Image.open(io.BytesIO(files[place]))).reshape(image.shape)
+        np.testing.assert_array_equal(image, expected)
         assert np.abs(image.astype(int) - pictures[place]).mean() < 3  # of 255, at quality 90
     smaller = build("encoded", arrays, augment=[], encoded={"quality": 30, "short_side": None}) / "train"
     sizes = [sum(manifest.read(each).shard_bytes.values()) for each in (smaller, folder)]
@@ -156,13 +156,20 @@ def test_labels_that_are_not_those_of_the_records_are_noticed(built, tmp_path, d
 
 
 def test_a_network_trains_on_encoded_records(built, tmp_path, capsys):
-    found = [training.run(built, tmp_path / name) for name in ("one", "two")]
+    model = {"name": "airbench", **training.OPTIONS["airbench"]}  # takes first weights from some images
+    found = [training.run(built, tmp_path / name, model=model) for name in ("one", "two")]
     (one, other) = (training.load(folder).get_weights() for folder in found)
     for left, right in zip(one, other, strict=True):
         np.testing.assert_array_equal(left, right)
     assert "stepwise" in capsys.readouterr().out
     with pytest.raises(errors.BadInput, match=r"train\.resident is true, which expects decoded records"):
         training.run(built, tmp_path / "resident", resident=True)
+
+
+def test_encoded_records_are_not_put_into_a_devices_memory(built):
+    network = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2)])
+    split = encoded.read(built / "train")
+    assert execution.choose("auto", True, "gpu", network, split, 1) == "compiled"
 
 
 def test_features_of_encoded_records_are_of_every_image(built):

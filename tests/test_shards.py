@@ -27,12 +27,21 @@ def small_shards(monkeypatch):
 
 
 @pytest.fixture
-def planned(tmp_path):
-    """A plan of some shards of 24 images."""
+def plan(tmp_path):
+    """A function that plans some shards of 24 images."""
     folder = tiny.subset(tmp_path / "arrays", shape=(8, 8, 3)) / "train"
-    chosen = arrays.read(folder)
-    source = sources.of(chosen, folder, tmp_path / "raw")
-    return shards.plan(chosen, source, HOW, True, sources.identity(chosen, folder, tmp_path / "raw"))
+
+    def run():
+        chosen = arrays.read(folder)
+        source = sources.of(chosen, folder, tmp_path / "raw")
+        return shards.plan(chosen, source, HOW, True, sources.identity(chosen, folder, tmp_path / "raw"))
+
+    return run
+
+
+@pytest.fixture
+def planned(plan):
+    return plan()
 
 
 def write(folder, planned, scheduler=None):
@@ -59,7 +68,8 @@ def test_shards_have_the_bytes_that_are_meant(planned, monkeypatch):
         assert planned._replace(bytes=total).shards == count
 
 
-def test_a_finished_shard_is_not_built_again(tmp_path, planned, monkeypatch, fetch_cache):
+def test_a_finished_shard_is_not_built_again(tmp_path, plan, monkeypatch, fetch_cache):
+    planned = plan()
     monkeypatch.setattr(cores, "usable", lambda: 1)
     written: list[str] = []
     rebuilt: list[str] = []
@@ -85,7 +95,9 @@ def test_a_finished_shard_is_not_built_again(tmp_path, planned, monkeypatch, fet
         write_shard(path, records)
 
     monkeypatch.setattr(tfrecord, "write_shard", noted)
-    found = write(tmp_path / "went on", planned)
+    goes_on = plan()
+    assert goes_on.name == planned.name and 0 < goes_on.needed < planned.needed
+    found = write(tmp_path / "went on", goes_on)
     assert len(rebuilt) == planned.shards - 2
     assert found == write(tmp_path / "at once", planned)
 

@@ -1,6 +1,6 @@
 """Build shards on the machines of a Dask cluster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from stages.building import shard
 from stages.running import errors
@@ -8,7 +8,7 @@ from stages.running import errors
 SECONDS = 30  # in which a scheduler has to answer
 
 
-def results(jobs: Sequence[shard.Job], address: str) -> Iterator[shard.Built]:
+def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, None, None]:
     """Yield what each shard holds, as they are finished.
 
     Where a worker is killed, others build its shards. Workers that come later help.

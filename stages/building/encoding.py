@@ -46,8 +46,8 @@ def encode(pixels: np.ndarray, encoding: Encoding) -> bytes:
     """Encode an image, uint8 [H, W, 1 or 3].
 
     The colours of JPEG files have half the resolution of the brightness, as those of nearly all photographs
-    that were ever stored: the files are a quarter smaller and are decoded in two thirds of the time. PNG
-    files are compressed by run lengths only, because what else is found depends on the version of zlib.
+    have that are stored: the files are smaller, and are decoded in three quarters of the time. PNG files are
+    compressed by run lengths only, because which other repeats are found depends on the version of zlib.
     """
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     buffer = io.BytesIO()

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
@@ -15,7 +15,7 @@ from stages.running import errors
 ROUNDS = 3  # in which a process may end before its time
 
 
-def results(jobs: Sequence[shard.Job], workers: int) -> Iterator[shard.Built]:
+def results(jobs: Sequence[shard.Job], workers: int) -> Generator[shard.Built, None, None]:
     """Yield what each shard holds, as they are finished.
 
     Where a process is killed, others build its shards.
@@ -51,7 +51,7 @@ def results(jobs: Sequence[shard.Job], workers: int) -> Iterator[shard.Built]:
 
 def _round(
     jobs: Sequence[shard.Job], workers: int, context: multiprocessing.context.ForkServerContext
-) -> Iterator[shard.Built]:
+) -> Generator[shard.Built, None, None]:
     before = set(multiprocessing.active_children())
     pool = futures.ProcessPoolExecutor(workers, context, _end_with_the_parent)
     try:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.building import encoding, sources
-from stages.inputs import encoded, normalize, tfrecord
+from stages.inputs import encoded, encoded_example, normalize, tfrecord
 from stages.running import ahead, errors, outputs, paramfile
 
 
@@ -137,8 +137,8 @@ def _record(
 ) -> bytes:
     found.most = max(found.most, len(contents))
     here = slice(first, first + len(contents))
-    columns = job.labels[here], job.positions[here], job.places[here]
-    return encoded.serialize(contents, np.array(shapes), *columns)
+    columns = job.labels[here], job.places[here], job.positions[here]
+    return encoded_example.serialize(contents, *columns, np.array(shapes))
 
 
 def _prepared(job: Job, place: int) -> tuple[bytes, tuple[int, int], normalize.Sums | None]:

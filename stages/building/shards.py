@@ -1,5 +1,6 @@
 """Build the encoded records of a split: what is in each shard is fixed before any of them is built."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -35,6 +36,7 @@ class Plan(NamedTuple):
         encoding: How they are encoded.
         summed: True to add up the pixels, for the normalization.
         bytes: Of all shards, as a sample of the images leads to expect.
+        there: Of the shards that an earlier build has finished.
         name: A digest of everything that the shards depend on.
     """
 
@@ -43,6 +45,7 @@ class Plan(NamedTuple):
     encoding: encoding.Encoding
     summed: bool
     bytes: int
+    there: int
     name: str
 
     @property
@@ -53,7 +56,12 @@ class Plan(NamedTuple):
     @property
     def needed(self) -> int:
         """The bytes for which the disk must have room."""
-        return int(self.bytes * SPARE)
+        return max(0, int(self.bytes * SPARE) - self.there)
+
+    @property
+    def what(self) -> str:
+        """The shards in words."""
+        return f"{len(self.chosen.labels):,} encoded images in {self.shards:,} files"
 
 
 class Written(NamedTuple):
@@ -89,7 +97,9 @@ def plan(
     expected = count * (of_sample // max(1, len(sample)) + PER_IMAGE)
     facts = [identity, how, summed, expected, PIL.__version__, code.digest()]
     name = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16).hexdigest()
-    return Plan(chosen, source, how, summed, expected, name)
+    finished = (cache.folder() / "records" / name).glob("*.tfrecord")
+    there = sum(path.stat().st_size for path in finished)
+    return Plan(chosen, source, how, summed, expected, there, name)
 
 
 def write(folder: Path, planned: Plan, scheduler: str | None) -> Written:
@@ -108,15 +118,16 @@ def write(folder: Path, planned: Plan, scheduler: str | None) -> Written:
     with cache.kept("records", planned.name) as place:
         for left in place.glob("*.partial"):
             left.unlink()
-        what = f"{count:,} encoded images in {planned.shards:,} files"
-        disk.require_space(place, planned.needed, REMEDY, what)
+        remedy = f"{REMEDY}, or set {cache.NAME} to a folder on a disk with more"
+        disk.require_space(place, planned.needed, remedy, planned.what)
         jobs = _jobs(planned, place.absolute())
         found: dict[int, shard.Built] = {}
         with progress.bar(count, f"encoding {folder.name} images", "images") as bar:
-            ways = cluster.results(jobs, scheduler) if scheduler else processes.results(jobs, cores.usable())
-            for built in ways:
-                found[built.number] = built
-                bar.update(built.images)
+            way = cluster.results(jobs, scheduler) if scheduler else processes.results(jobs, cores.usable())
+            with contextlib.closing(way) as results:
+                for built in results:
+                    found[built.number] = built
+                    bar.update(built.images)
         names = [encoded.shard_name(number) for number in range(len(jobs))]
         for name in names:
             _move(place / name, folder / name)

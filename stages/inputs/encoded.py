@@ -1,13 +1,7 @@
 """The encoded records format: one copy of each image as a JPEG or PNG file, augmented while it is read.
 
 A split's folder holds the shards, manifest.json and labels.npy, int64 [N]: the label of each image. A record
-is a tf.train.Example of some images:
-
-    images     a list of n encoded images
-    labels     bytes, little-endian int32 [n]
-    places     bytes, little-endian int64 [n]: each image's place in labels.npy
-    positions  bytes, little-endian int64 [n]: each image's place in its published split
-    sizes      bytes, little-endian int32 [n, 2]: height and width
+has some images; see `encoded_example`.
 
 What an epoch makes of an image is a function of (records.seed, epoch, image), by the draws with which decoded
 records are written: as long as those have a view for an epoch, both ways give the same pixels of the same
@@ -22,12 +16,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stages.inputs import augment, balance, manifest, resized_crop, tfrecord
+from stages.inputs import augment, balance, encoded_example, manifest, resized_crop, tfrecord
 from stages.running import cores, errors
 
 LABELS = "labels.npy"
 RECORD_BYTES = 1 << 20  # of the encoded images of a record
 SHUFFLED_BYTES = 1 << 26  # of encoded images among which the next one is chosen
+BLOCK_BYTES = 1 << 20  # of the pixels of images that are augmented at a time; they fit a core's cache
 SHARDS_AT_ONCE = 4  # from which records are taken in turn
 
 _UNREADABLE = (OSError, ValueError, EOFError)
@@ -36,32 +31,6 @@ _UNREADABLE = (OSError, ValueError, EOFError)
 def shard_name(shard: int) -> str:
     """Return the file name of one shard."""
     return f"shard-{shard:05d}.tfrecord"
-
-
-def serialize(
-    images: Sequence[bytes], sizes: np.ndarray, labels: np.ndarray, positions: np.ndarray, places: np.ndarray
-) -> bytes:
-    """Serialize the encoded images of one record; equal arguments give equal bytes.
-
-    Args:
-        images: n encoded images.
-        sizes: Any integers [n, 2], heights and widths.
-        labels: Any integers [n].
-        positions: Any integers [n].
-        places: Any integers [n].
-    """
-    columns = {
-        "labels": labels.astype("<i4").tobytes(),
-        "places": places.astype("<i8").tobytes(),
-        "positions": positions.astype("<i8").tobytes(),
-        "sizes": sizes.astype("<i4").tobytes(),
-    }
-    lists = {"images": list(images), **{name: [content] for name, content in columns.items()}}
-    features = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)) for name, values in lists.items()
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)
 
 
 def read(folder: Path) -> tfrecord.Split:
@@ -169,38 +138,26 @@ class Split(tfrecord.Split):
 
         @tf.autograph.experimental.do_not_convert
         def parsed(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            names = ("labels", "places", "positions", "sizes")
-            spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
-            several = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
-            columns = tf.io.parse_single_example(record, {**spec, "images": several})
-            types = {"labels": tf.int32, "places": tf.int64, "positions": tf.int64, "sizes": tf.int32}
-            values = {
-                name: tf.io.decode_raw(columns[name], dtype, little_endian=True)
-                for name, dtype in types.items()
-            }
-            images, sizes = columns["images"], tf.reshape(values.pop("sizes"), [-1, 2])
-            lengths = [tf.shape(each)[0] for each in (sizes, *values.values())]
-            fits = tf.reduce_all(tf.stack(lengths) == tf.shape(images)[0])
-            with tf.control_dependencies([tf.debugging.Assert(fits, ["not of this format"])]):
-                labels = tf.identity(values["labels"])
-            given = [epoch, labels, values["places"]]
+            found = encoded_example.parse(record)
+            given = [epoch, found.labels, found.places]
             which, draws = tf.numpy_function(self._drawn, given, [tf.int64, tf.float32], stateful=False)
             which = tf.ensure_shape(which, [None])
             draws = tf.ensure_shape(draws, [None, self.draws])
-            parts = (images, sizes, labels, values["positions"])
-            images, sizes, labels, positions = (tf.gather(part, which) for part in parts)
+            parts = (found.images, found.labels, found.positions, found.sizes)
+            images, labels, positions, sizes = (tf.gather(part, which) for part in parts)
             if self.crop:
                 boxes = self.crop.boxes(draws[:, : self.crop.draws], sizes)
             else:
                 boxes = tf.concat([tf.zeros_like(sizes), sizes], axis=1)
             return images, boxes, draws, labels, positions
 
-        return records.map(parsed).unbatch()
+        return records.map(parsed, tfrecord.PARALLEL_PARSES, deterministic=True).unbatch()
 
     def _decoded(self, images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         """Return the batches of encoded images, decoded and augmented."""
         decoded = images.map(self._decode, cores.usable(), deterministic=True)
-        return decoded.batch(batch_size).map(self._augment)
+        blocks = decoded.batch(max(1, BLOCK_BYTES // self.image_bytes))
+        return blocks.map(self._augment, cores.usable(), deterministic=True).rebatch(batch_size)
 
     @tf.autograph.experimental.do_not_convert
     def _decode(self, content: tf.Tensor, box: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
