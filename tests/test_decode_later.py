@@ -4,13 +4,14 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from stages import subset
 from stages.datasets import tfds
 from stages.decoding import picture
 from stages.figures import canvas
-from stages.inputs import encoded, manifest
+from stages.inputs import augment, encoded, manifest, resized_crop
 from stages.running import errors, paramfile
 from stages.splits import written
 from tests import tiny
@@ -72,15 +73,34 @@ def test_auto_lists_what_takes_too_much_room(choose, monkeypatch, capsys):
     assert "18 training pictures are listed, for the records stage to decode" in capsys.readouterr().out
 
 
+def files(shard):
+    """The JPEG files in a file of records with one record."""
+    (record,) = tf.data.TFRecordDataset(str(shard))
+    columns = tf.train.Example.FromString(record.numpy()).features.feature
+    return columns["images"].bytes_list.value
+
+
 def test_pictures_in_their_own_shapes(tmp_path, choose):
     listed = choose("later")
     short = {"quality": 90, "short_side": 11}
     folder = tiny.build_records(tmp_path, listed, encoding="encoded", encoded=short, augment=[CROP]) / "train"
     split = encoded.read(folder)
     assert split.manifest.model_dump()["encoded"]["short_side"] == 11
-    parts = zip(*split.batches(50, [0, 1]), strict=True)
-    images, _, positions = (np.concatenate(each) for each in parts)
-    assert images.shape == (36, 12, 12, 3) and len(set(positions.tolist())) == 18
+    stored = files(folder / encoded.shard_name(0))
+    sizes = [tf.image.decode_jpeg(each).shape[:2] for each in stored]
+    assert set(map(min, sizes)) <= {10, 11} and len(set(map(tuple, sizes))) > 3
+    (crop,) = augment.parse([CROP])
+    assert isinstance(crop, resized_crop.RandomResizedCrop)
+    places = np.load(listed / "train/positions.npy").tolist()
+    for number in range(2):
+        parts = zip(*split.batches(50, [number]), strict=True)
+        images, _, positions = (np.concatenate(each) for each in parts)
+        assert sorted(positions.tolist()) == sorted(places)
+        for image, place in zip(images, map(places.index, positions.tolist()), strict=True):
+            numbers = augment.draw([crop], tiny.RECORDS["seed"], number, np.array([place]))
+            (box,) = crop.boxes(tf.constant(numbers), tf.constant([sizes[place]]))
+            part = tf.image.decode_and_crop_jpeg(stored[place], box, 3, dct_method="INTEGER_ACCURATE")
+            np.testing.assert_array_equal(image, resized_crop.scaled(part, 12, 12))
     whole = tiny.build_records(tmp_path / "whole", listed, encoding="encoded", augment=[CROP]) / "train"
     assert manifest.read(whole).normalization == split.manifest.normalization
     with pytest.raises(errors.BadInput, match=r"random_resized_crop as the first of records\.augment"):
@@ -98,6 +118,18 @@ def test_a_picture_that_changed_after_the_download_is_named(tmp_path, choose, pl
     with pytest.raises(errors.BadInput, match=r"train/cat/.*: expected the picture that the download stage"):
         tiny.build_records(tmp_path, listed, encoding="encoded")
     assert not (tmp_path / "records").exists()
+
+
+def test_a_picture_of_other_channels_is_refused_later_as_it_is_now(tmp_path, choose, place):
+    grey = pixels(1, 12, 12)[..., 0]
+    put(place / "train/dog/grey.png", as_file(grey))
+    expected = r"expected images of one number of channels, found .*; set subset\.channels to 3"
+    with pytest.raises(errors.BadInput, match=expected):
+        choose("now")
+    with pytest.raises(errors.BadInput, match=expected):
+        tiny.build_records(tmp_path, choose("later"), encoding="encoded")
+    choose("later", channels=3)
+    tiny.build_records(tmp_path, tmp_path / "arrays", encoding="encoded")
 
 
 def test_later_needs_a_size(choose):

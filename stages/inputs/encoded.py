@@ -163,6 +163,8 @@ class Split(tfrecord.Split):
     def _decode(self, content: tf.Tensor, box: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
         height, width, channels = self.manifest.image_shape
         if self.is_jpeg:
+            # Only the part is decoded. Colours are stored at half the resolution; in the part's outermost
+            # columns they are not mixed with those beside it.
             image = tf.image.decode_and_crop_jpeg(content, box, channels, dct_method="INTEGER_ACCURATE")
         else:
             image = resized_crop.cropped(tf.io.decode_png(content, channels), box)
