@@ -2,6 +2,7 @@
 # make lint    check style and types     make lock   pin the newest versions
 # make fresh   does dvc.lock fit?        make smoke  run the pipeline on the digits, in a copy
 # make own     run it on a folder of real pictures, in the copy own/
+# make cluster install Dask, with whose workers records are built on several machines
 # make export  FORMAT=onnx, litert or saved_model: write the model to exports/; OPTIONS='--int8' adds to it
 # make bench   measure speed             make bench-full  and the accuracies, and draw them: hours
 # make -s report BASE=main               compare with a revision: Markdown on standard output;
@@ -12,7 +13,7 @@
 # make -s predict IMAGES=photos          classify pictures: CSV on standard output;
 #                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report compare page predict export test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report compare page predict cluster export test lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -51,6 +52,8 @@ page: .venv/$(REQUIREMENTS)
 
 predict: .venv/$(REQUIREMENTS)
 	@.venv/bin/python -m stages.serving.predict --options="$$OPTIONS" -- "$$IMAGES"
+
+cluster: .venv/requirements-cluster.txt
 
 export: .venv/requirements-export.txt
 	@.venv/bin/python -m stages.serving.export --options="$$OPTIONS" -- "$$FORMAT"
@@ -106,7 +109,7 @@ bench-full: .venv/requirements-bench.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
-.venv/requirements-dev.txt .venv/requirements-export.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
+.venv/requirements-cluster.txt .venv/requirements-dev.txt .venv/requirements-export.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	cp $< $@
 
@@ -121,7 +124,8 @@ lock: .venv/requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra cpu --output-file requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
 	$(UV_COMPILE) --group export --constraint requirements.txt --output-file requirements-export.txt
-	$(UV_COMPILE) --group dev --constraint requirements.txt --constraint requirements-export.txt --output-file requirements-dev.txt
+	$(UV_COMPILE) --group cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(UV_COMPILE) --group dev --constraint requirements.txt --constraint requirements-export.txt --constraint requirements-cluster.txt --output-file requirements-dev.txt
 
 clean:
 	rm -rf .venv .axe-core .hypothesis .mypy_cache .pytest_cache .ruff_cache

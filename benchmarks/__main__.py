@@ -8,7 +8,18 @@ from pathlib import Path
 from stages.running import errors
 
 NAMES = dict.fromkeys(
-    ["step", "data_path", "pictures", "predict", "kernels", "learning", "transfer", "exports", "workers"],
+    [
+        "step",
+        "data_path",
+        "pictures",
+        "encoded",
+        "predict",
+        "kernels",
+        "learning",
+        "transfer",
+        "exports",
+        "workers",
+    ],
     "speed",
 )
 NAMES |= dict.fromkeys(

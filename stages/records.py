@@ -1,11 +1,9 @@
 """Build TFRecord files: fit the normalization, augment, and write epochs ready to be streamed.
 
-Reads data/subset; writes data/records (a folder per split) and a figure of the training images.
+Reads data/subset, and the pictures that are only listed there by data/raw; writes data/records (a folder per
+split) and a figure of the training images.
 """
 
-import contextlib
-import functools
-from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +11,21 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
+from stages.building import decoded, encoding, shards, sources, way
 from stages.figures import canvas, training_images
-from stages.inputs import allocator, arrays, augment, balance, draws, manifest, names, normalize, tfrecord
-from stages.running import ahead, command, disk, errors, outputs, paramfile, progress
+from stages.inputs import allocator, arrays, augment, balance, manifest, names, normalize
+from stages.running import command, disk, outputs, paramfile
 
-SPLITS = ["train", "val", "test"]
 FIGURE_IMAGES = 10
 FIGURE_VIEWS = 4
 FIGURE_PIXELS = 160  # of height and width, at most, of an image in the figure
-LABEL_AND_POSITION = 4 + 8  # bytes of them in a record
-PARALLEL = 8  # records being augmented at a time, at most
-LARGEST_IMAGE = 1 << 30  # bytes; a record holds less than 2 GiB
+
+
+class Encoded(paramfile.Section):
+    """Parameters of encoded images."""
+
+    quality: int = pydantic.Field(ge=1, le=100)  # of JPEG
+    short_side: int | None = pydantic.Field(ge=1)  # pixels, of pictures in their own shapes
 
 
 class Params(paramfile.Section):
@@ -33,6 +35,9 @@ class Params(paramfile.Section):
     augment: list[dict[str, dict[str, Any] | None]]
     views: int = pydantic.Field(ge=1, le=999)
     balance: balance.Wanted
+    encoding: way.Wanted
+    encoded: Encoded
+    scheduler: str | None
     images_per_record: int = pydantic.Field(ge=1)
     shards: int = pydantic.Field(ge=1, le=99)
     seed: paramfile.Seed
@@ -44,165 +49,111 @@ class Params(paramfile.Section):
         return listed
 
 
-def records(params: Params, subset: Path, folder: Path, figure: Path) -> None:
+def records(params: Params, raw_files: Path, subset: Path, folder: Path, figure: Path) -> None:
     """Write the records and the manifest of each split to `folder`/{train,val,test}, and the figure.
 
-    Only the training split is augmented, `params.views` times, and the normalization is fitted to it only, to
-    each image once. Images of small classes are repeated in it, each time augmented in another way, if
-    `params.balance` asks for it.
+    Only the training split is augmented, `params.views` times, or in every epoch anew if it is encoded. The
+    normalization is fitted to it only, to each image once. Images of small classes are repeated in it, each
+    time augmented in another way, if `params.balance` asks for it.
     Pixels stay uint8: the constants travel in the manifest and become the model's first layer.
 
     Raises:
-        errors.BadInput: an array is not as the subset stage writes it, or the disk has no room for the
-            records.
+        errors.BadInput: an array is not as the subset stage writes it, a picture is not the one that was
+            downloaded, `params.encoded` cannot be, nobody answers at `params.scheduler`, or the disk has no
+            room for the records.
         OSError: the disk is full.
     """
     allocator.keep_freed_memory()
-    splits = {split: arrays.Split(subset / split) for split in SPLITS}
-    operations = augment.parse(params.augment)
-    in_view = {name: _class_images(content) for name, content in splits.items()}
-    in_view["train"] = balance.class_images_in_view(params.balance, in_view["train"])
-    _require_space(folder, splits, in_view, params.views)
-    constants = _fit(params.normalize, splits["train"])
+    train = arrays.read(subset / "train")
+    others = {split: arrays.Split(subset / split) for split in ("val", "test")}
+    in_view = balance.class_images_in_view(params.balance, _class_images(train))
+    views = decoded.Views(params.views, augment.parse(params.augment), in_view, params.seed, shuffle=True)
+    source = sources.of(train, subset / "train", raw_files)
+    plan = None
+    if way.is_encoded(params.encoding, train.manifest.image_shape, int(in_view.sum()), params.views):
+        how = encoding.choose(train.manifest.image_shape, params.encoded.quality, params.encoded.short_side)
+        way.require_possible(how, train, views.operations)
+        identity = sources.identity(train, subset / "train", raw_files)
+        plan = shards.plan(train, source, how, params.normalize == "standardize", identity)
+    pixels = decoded.size(train.manifest.image_shape, sum(len(other.labels) for other in others.values()))
+    needed = plan.needed if plan else decoded.needed(train, views)
+    what = plan.what if plan else f"{views.number} x {int(in_view.sum()):,} images"
+    remedy = shards.REMEDY if plan else decoded.REMEDY
+    disk.require_space(folder, pixels + needed, remedy, f"{what} of train, and those of val and test")
     with outputs.folder(folder) as partial:
-        for split, content in splits.items():
+        for split in ("train", *others):
             (partial / split).mkdir()
             names.copy(subset / split, partial / split)
-            is_train = split == "train"
-            _write_split(
-                partial / split,
-                content,
-                params,
-                constants,
-                operations if is_train else [],
-                in_view[split],
-                is_train,
-            )
-    _draw(figure, splits["train"], operations, params.seed)
+        if plan:
+            written = shards.write(partial / "train", plan, params.scheduler)
+            constants = _constants(params.normalize, written.sums)
+            layout = written.described
+        else:
+            with decoded.pixels(train, source, partial / "pixels") as content:
+                constants = _fit(params.normalize, content)
+                layout = _write(partial / "train", content, views, params)
+        _describe(partial / "train", train, params, constants, layout, views)
+        for split, content in others.items():
+            plain = decoded.Views(1, [], _class_images(content), params.seed, shuffle=False)
+            layout = _write(partial / split, content, plain, params)
+            _describe(partial / split, content, params, constants, layout, plain)
+    _draw(figure, train, source, views)
 
 
-def _class_images(content: arrays.Split) -> np.ndarray:
+def _class_images(content: arrays.Chosen) -> np.ndarray:
     """Count the images of each class, int64 [K]."""
     return np.bincount(content.labels, minlength=len(content.manifest.classes))
 
 
-def _require_space(
-    folder: Path, splits: dict[str, arrays.Split], in_view: dict[str, np.ndarray], views: int
-) -> None:
-    """Check, before the first record is written, that the disk has room for all of them."""
-    shape = splits["train"].manifest.image_shape
-    if (size := manifest.image_bytes(shape)) > LARGEST_IMAGE:
-        raise errors.BadInput(
-            f"expected images of at most {LARGEST_IMAGE:,} bytes, received {size:,} ({shape}); set a smaller"
-            " subset.image_size"
-        )
-    copies = {split: views if split == "train" else 1 for split in splits}
-    images = sum(copies[split] * int(counts.sum()) for split, counts in in_view.items())
-    remedy = "lower records.views, records.balance, subset.image_size or subset.limit_per_class"
-    disk.require_space(folder, images * (size + LABEL_AND_POSITION), remedy)
-
-
-def _images_per_record(wanted: int, image_shape: Sequence[int]) -> int:
-    """The number of images per record, limited so that a record keeps to its bytes."""
-    return min(wanted, max(1, tfrecord.RECORD_BYTES // manifest.image_bytes(image_shape)))
-
-
 def _fit(method: str, train: arrays.Split) -> normalize.Constants:
-    places, shape = np.arange(len(train.images)), train.manifest.image_shape
-    step = _images_per_record(len(places), shape)  # in memory at a time
-    chunks = (train.images[places[i : i + step]] for i in range(0, len(places), max(1, step)))
-    return normalize.METHODS[method](chunks, shape[-1])
+    return normalize.METHODS[method](decoded.chunks(train.images), train.manifest.image_shape[-1])
 
 
-def _write_split(
+def _constants(method: str, sums: normalize.Sums) -> normalize.Constants:
+    """Return the constants of encoded images, whose pixels were added up if the method needs them."""
+    if method == "standardize":
+        return normalize.standardized(sums)
+    return normalize.METHODS[method]([], len(sums.total))
+
+
+def _write(folder: Path, content: arrays.Split, views: decoded.Views, params: Params) -> dict[str, Any]:
+    """Write decoded records; return what the manifest says of their files."""
+    per_record = decoded.images_per_record(params.images_per_record, content.manifest.image_shape)
+    decoded.write(folder, content, views, per_record, params.shards)
+    return {"images_per_record": per_record, "shards": params.shards}
+
+
+def _describe(
     folder: Path,
-    content: arrays.Split,
+    content: arrays.Chosen,
     params: Params,
     constants: normalize.Constants,
-    operations: list[augment.Operation],
-    in_view: np.ndarray,
-    is_train: bool,
+    layout: dict[str, Any],
+    views: decoded.Views,
 ) -> None:
-    count, views = int(in_view.sum()), params.views if is_train else 1
-    per_record = _images_per_record(params.images_per_record, content.manifest.image_shape)
-    blocks = _augmented_blocks(content, in_view, params.seed, per_record, operations, views, shuffle=is_train)
-    per_view = -(-count // per_record)
-    sizes = [len(part) for part in np.array_split(np.arange(per_view), params.shards)]
-    label = f"writing {folder.name} records"
-    with contextlib.closing(blocks), progress.bar(count * views, label, "images") as bar:
-        for view in range(views):
-            for shard, size in enumerate(sizes):
-                path = folder / tfrecord.shard_name(view, shard)
-                tfrecord.write_shard(path, _serialized(blocks, size, bar))
     values = {
-        **content.manifest.model_dump(exclude_none=True),
-        "augment": params.augment if is_train else [],
+        **content.manifest.model_dump(exclude_none=True, exclude={"listed"}),
+        "augment": params.augment if views.operations else [],
         "class_images": _class_images(content).tolist(),
-        "class_images_in_view": in_view.tolist(),
-        "count": count,
-        "images_per_record": per_record,
+        "class_images_in_view": views.in_view.tolist(),
+        "count": int(views.in_view.sum()),
         "normalization": dict(zip(("method", "mean", "std"), (params.normalize, *constants), strict=True)),
         "seed": params.seed,
-        "shards": params.shards,
-        "views": views,
+        "views": views.number,
+        **layout,
     }
     manifest.write(folder, values)
 
 
-def _serialized(blocks: Iterator[tfrecord.Batch], count: int, bar: progress.Bar) -> Iterator[bytes]:
-    for _ in range(count):
-        block = next(blocks)
-        yield tfrecord.serialize(*block)
-        bar.update(len(block[1]))
-
-
-def _augmented_blocks(
-    content: arrays.Split,
-    in_view: np.ndarray,
-    seed: int,
-    size: int,
-    operations: list[augment.Operation],
-    views: int,
-    shuffle: bool,
-) -> Generator[tfrecord.Batch, None, None]:
-    """Give blocks of `size` images, view after view, augmented in parallel, in a fixed order."""
-    images, count = len(content.labels), int(in_view.sum())
-    per_view = -(-count // size)
-    columns = sum(operation.draws for operation in operations)
-    taken = [(tf.uint8, content.manifest.image_shape), (tf.float32, [columns])]
-    apply = tf.function(
-        lambda images, numbers: augment.apply(operations, images, numbers),
-        input_signature=[tf.TensorSpec([None, *shape], dtype) for dtype, shape in taken],
-        autograph=False,
-    )
-
-    @functools.lru_cache(maxsize=2)
-    def order(view: int) -> tuple[np.ndarray, np.ndarray]:
-        places, copies = balance.repeated(content.labels, in_view, seed, view)
-        shuffled = draws.permutation(seed, view, count) if shuffle else np.arange(count)
-        return places[shuffled], copies[shuffled]
-
-    def block(number: int) -> tfrecord.Batch:
-        view, place = divmod(number, per_view)
-        here = slice(place * size, (place + 1) * size)
-        places, copies = (each[here] for each in order(view))
-        pixels = content.images[places]
-        if operations:
-            numbers = augment.draw(operations, seed, view, places + copies * images)
-            pixels = apply(pixels, numbers).numpy()
-        return pixels, content.labels[places], content.positions[places]
-
-    return ahead.mapped(block, range(views * per_view), PARALLEL)
-
-
-def _draw(path: Path, train: arrays.Split, operations: list[augment.Operation], seed: int) -> None:
+def _draw(path: Path, train: arrays.Chosen, source: sources.Source, views: decoded.Views) -> None:
     """Show the first training images plain, and as the first views have them."""
     shown = np.arange(min(FIGURE_IMAGES, len(train.labels)))
+    plain = np.stack([source.image(place) for place in shown.tolist()])
     step = -(-max(train.manifest.image_shape[:2]) // FIGURE_PIXELS)
-    rows = {"plain": train.images[shown]}
-    for view in range(FIGURE_VIEWS if operations else 0):
-        numbers = augment.draw(operations, seed, view, shown)
-        rows[f"view {view}"] = augment.apply(operations, tf.constant(train.images[shown]), numbers).numpy()
+    rows = {"plain": plain}
+    for view in range(FIGURE_VIEWS if views.operations else 0):
+        numbers = augment.draw(views.operations, views.seed, view, shown)
+        rows[f"view {view}"] = augment.apply(views.operations, tf.constant(plain), numbers).numpy()
     rows = {name: images[:, ::step, ::step] for name, images in rows.items()}
     drawn = training_images.figure(rows, train.labels[shown].tolist(), train.manifest.classes)
     with outputs.file(path) as partial:

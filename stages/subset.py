@@ -8,15 +8,14 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pydantic
 from PIL import ImageColor
 
 from stages.decoding import picture, resizing
 from stages.inputs import arrays
-from stages.running import command, disk, errors, outputs, paramfile, plugins, progress
+from stages.running import command, errors, outputs, paramfile, plugins
 from stages.sources import raw
-from stages.splits import carve, describe, divide, repeats, shown, sized
+from stages.splits import carve, describe, divide, repeats, shown, sized, written
 
 MOST_PIXELS = 1 << 24  # of an image, 4,096 x 4,096
 
@@ -34,6 +33,7 @@ class Params(paramfile.Section):
     test_fraction: float | None = pydantic.Field(gt=0, lt=1)
     near_duplicates: bool
     conflicts: divide.Conflicts
+    decode: written.Decode
     seed: paramfile.Seed
 
     @pydantic.field_validator("classes", mode="before")
@@ -70,6 +70,14 @@ class Params(paramfile.Section):
             raise ValueError(f"expected a colour such as white or '#ffffff', received {name!r}") from None
         return name
 
+    @pydantic.model_validator(mode="after")
+    def _size_is_known(self) -> "Params":
+        if self.decode == "later" and self.image_size is None:
+            raise ValueError(
+                "expected an image_size with decode: later, received null; set it to [height, width]"
+            )
+        return self
+
     @property
     def form(self) -> sized.Form:
         """The form that all images get."""
@@ -81,6 +89,7 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
     """Write `folder`/{train,val,test} in the format of `arrays`, a JSON report of where the images are from
     and what each split holds, and a page of pictures.
 
+    Training pictures whose pixels take too much room are only listed, for the records stage to decode.
     An image found in several splits stays in the test split, else in the validation split; own pictures
     count as found when near duplicates or pictures of their group are. The test split keeps its published
     order, whatever the seed. The report names pictures that are there under several classes, and published
@@ -99,12 +108,15 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
     form = params.form
     divided = divide.divide(published, names, chosen, fractions, params.conflicts, params.seed, form)
     shape = next(sized.images(divided.splits["train"], form)).shape
-    images = sum(len(content.positions) for content in divided.splits.values())
-    remedy = "lower subset.image_size or subset.limit_per_class"
-    disk.require_space(folder, images * math.prod(shape), remedy)
+    listed = None
+    if written.waits(params.decode, divided.splits["train"], form, shape):
+        parts = carve.parts_of_training(published, fractions)
+        listed = arrays.Listed(channels=params.channels, published=parts)
+    how = written.Written(ids, chosen, shape, form, listed)
+    written.require_space(folder, divided.splits, how)
     with outputs.folder(folder) as partial:
         for split, content in divided.splits.items():
-            _write(partial / split, content, ids, chosen, shape, form)
+            written.write(partial / split, content, how)
     described = {
         "classes": chosen,
         "contradictions": {
@@ -156,26 +168,6 @@ def _chosen(wanted: list[str] | Literal["all"], names: list[str], dataset: str) 
     if len(chosen) < 2:
         raise errors.BadInput(f"expected at least two classes, {dataset} has only {', '.join(chosen)}")
     return chosen
-
-
-def _write(
-    folder: Path,
-    split: carve.Split,
-    ids: list[int],
-    chosen: list[str],
-    shape: tuple[int, ...],
-    form: sized.Form,
-) -> None:
-    new_label = np.full(max(ids) + 1, -1)
-    new_label[ids] = np.arange(len(ids))
-    labels = new_label[split.labels[split.positions]]
-    is_as_published = isinstance(split.images, np.ndarray) and form.size is None
-    described = None if is_as_published else form.described
-    manifest = arrays.Manifest(classes=chosen, count=len(labels), form=described, image_shape=list(shape))
-    images = sized.images(split, form, shape)
-    paths = split.names if split.facts else None
-    with progress.bar(len(labels), f"writing {folder.name} arrays", "images") as bar:
-        arrays.write(folder, manifest, progress.counted(images, bar), labels, split.positions, paths)
 
 
 if __name__ == "__main__":

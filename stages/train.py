@@ -23,8 +23,8 @@ from stages.classifier import (
     test_time_augmentation,
 )
 from stages.classifier import history as curves
+from stages.inputs import encoded, tfrecord
 from stages.inputs import manifest as manifests
-from stages.inputs import tfrecord
 from stages.running import command, given, outputs, paramfile
 from stages.training import (
     checkpoints,
@@ -106,7 +106,7 @@ def train(
         errors.WorkerLost: a worker that has ended.
     """
     chosen = architecture.Architecture(params.model)
-    train_split, val_split = tfrecord.Split(train_records), tfrecord.Split(val_records)
+    train_split, val_split = encoded.read(train_records), tfrecord.Split(val_records)
     manifest, val_images = train_split.manifest, val_split.manifest.count
     manifests.require_alike(manifest, val_split.manifest)
     chosen.require_normalization(manifest.normalization.method)

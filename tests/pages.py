@@ -89,6 +89,7 @@ def data_report(classes: Sequence[str], actual: Sequence[str], are_own: bool) ->
     params: dict[str, Any] = {
         "background": "white",
         "conflicts": "keep",
+        "decode": "auto",
         "image_size": None,
         "limit_per_class": None,
     }

@@ -17,6 +17,7 @@ DEFAULTS = {
     "test_fraction": None,
     "near_duplicates": True,
     "conflicts": "keep",
+    "decode": "auto",
     "seed": 0,
 }
 SPLITS = ["train", "val", "test"]

@@ -27,6 +27,7 @@ STRONG: dict[str, dict[str, Any]] = {
     "alternating_flip": {},
     "flip_horizontal": {"probability": 0.5},
     "flip_vertical": {"probability": 0.5},
+    "random_resized_crop": {"area": [0.35, 0.7], "ratio": [0.75, 1.3333]},
     "translate": {"pixels": 4},
     "rotate": {"degrees": 30.0},
     "cutout": {"size": 3, "fill": 128},

@@ -75,8 +75,8 @@ def test_a_changed_leaf_makes_its_own_stage_the_first_to_run(first_run, leaf, mo
             status = repo.status()
     finally:
         params.write_bytes(before)
-    # The subset stage depends on the file of the dataset, too.
-    also = ["subset"] if leaf == "download.dataset.name" else []
+    # Those that read what was downloaded depend on the file of the dataset, too.
+    also = ["subset", "records"] if leaf == "download.dataset.name" else []
     assert list(status) == [leaf.split(".")[0], *also]
 
 

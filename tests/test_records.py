@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from stages import records
+from stages.building import decoded
 from stages.inputs import arrays as subset_format
 from stages.inputs import augment, draws, manifest, tfrecord
 from stages.running import ahead, errors, outputs, paramfile
@@ -309,7 +310,7 @@ def test_an_image_larger_than_a_record_has_one_of_its_own(tmp_path, arrays, monk
 
 
 def test_an_image_that_no_record_can_hold_is_refused(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(records, "LARGEST_IMAGE", 63)
+    monkeypatch.setattr(decoded, "LARGEST_IMAGE", 63)
     with pytest.raises(
         errors.BadInput, match=r"at most 63 bytes, received 64 .* set a smaller subset\.image_size"
     ):

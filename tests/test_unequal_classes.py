@@ -54,7 +54,9 @@ def found(data, folder, balance="none", class_weight="none"):
     params = records.Params.model_validate({**tiny.RECORDS, **changes})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(canvas, "save", lambda figure, path: path.touch())
-        records.records(params, data / "arrays", folder / "records", folder / "training_images.png")
+        records.records(
+            params, data / "raw", data / "arrays", folder / "records", folder / "training_images.png"
+        )
         training.run(folder / "records", folder, **TRAINING, class_weight=class_weight)
         judging = paramfile.check(evaluate.Params, EVALUATION, "evaluate")
         places = folder / "model", folder / "records" / "test", data / "data.json", folder / "history.csv"

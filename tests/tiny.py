@@ -19,6 +19,9 @@ RECORDS: dict[str, Any] = {
     "augment": [{"flip_horizontal": {"probability": 0.5}}, {"translate": {"pixels": 1}}],
     "views": 2,
     "balance": "none",
+    "encoding": "auto",
+    "encoded": {"quality": 90, "short_side": None},
+    "scheduler": None,
     "images_per_record": 5,
     "shards": 2,
     "seed": 0,
@@ -63,6 +66,7 @@ def data_report(classes=tuple(CLASSES), test=10, **params):
             "background": "white",
             "near_duplicates": True,
             "conflicts": "keep",
+            "decode": "auto",
             "limit_per_class": None,
             "seed": 0,
             "test_fraction": None,
@@ -93,7 +97,7 @@ def subset(folder, train=24, val=8, test=10, shape=(8, 8, 1), form=None):
 def build_records(folder, subset, **changes):
     """Run the records stage on a subset; return the folder of its splits."""
     params = records.Params.model_validate({**RECORDS, **changes})
-    records.records(params, subset, folder / "records", folder / "training_images.png")
+    records.records(params, subset.parent / "raw", subset, folder / "records", folder / "training_images.png")
     return folder / "records"
 
 

@@ -32,7 +32,7 @@ MANY = 10  # times FEW_IMAGES
 READING_BATCH = 250
 REPEATS = 5  # of what takes a second or so; the median counts
 STAGES = {  # that see every image: what they read and write
-    "records": ["subset", "records", "training_images.png"],
+    "records": ["raw", "subset", "records", "training_images.png"],
     "train": ["records/train", "records/val", "model", "history.csv"],
 }
 
@@ -59,7 +59,7 @@ def rates(folder: Path, count: int = IMAGES) -> list[targets.Target]:
     batches: medians. The stage's figure and the fit of the normalization are part of it."""
     images.write(folder / "subset", count)
     params = paramfile.read(records.Params, "records", DEFAULT)
-    places = folder / "subset", folder / "records", folder / "figure.png"
+    places = folder / "raw", folder / "subset", folder / "records", folder / "figure.png"
     built = _median_seconds(lambda: records.records(params, *places))
     epochs = range(params.views)  # as a training reads them
     split = tfrecord.Split(folder / "records/train")

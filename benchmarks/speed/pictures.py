@@ -29,7 +29,7 @@ GIB = 1024  # MiB
 STAGES = {  # what they read and write
     "download": ["raw", "faults.csv"],
     "subset": ["raw", "subset", "data.json", "data.png"],
-    "records": ["subset", "records", "training_images.png"],
+    "records": ["raw", "subset", "records", "training_images.png"],
 }
 
 yaml = YAML(typ="safe")

@@ -4,6 +4,7 @@ The raw files are those that tensorflow-datasets (TFDS) prepares, in its array_r
 can be read in any order and without TensorFlow. TFDS checks every download against its registered checksums.
 """
 
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -238,6 +239,7 @@ class Examples:
     """The examples of one split in their stored order, each with its encoded "image" and its "label"."""
 
     def __init__(self, builder: tfds.core.DatasetBuilder, split: str):
+        self.folder, self.split = Path(builder.data_dir).absolute(), split
         self.place = f"{builder.data_dir}: {split} image"
         self.records = prepared.records(builder, split)
         self.features = tfds.features.FeaturesDict(
@@ -262,14 +264,26 @@ class Examples:
 
 
 class Pictures:
-    """The images of one split, which are decoded when they are asked for."""
+    """The images of one split, which are decoded when they are asked for.
 
-    def __init__(self, examples: Examples):
-        self.examples = examples
+    Args:
+        examples: The examples of a split.
+        positions: The ones that are meant, int [n]; None for all.
+    """
+
+    def __init__(self, examples: Examples, positions: np.ndarray | None = None):
+        self.examples, self.positions = examples, positions
         self.channels = examples.features["image"].shape[-1] or 3
 
     def __len__(self) -> int:
-        return len(self.examples)
+        return len(self.examples if self.positions is None else self.positions)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self.examples.folder, self.examples.split, self.positions)
+
+    def take(self, positions: np.ndarray) -> "Pictures":
+        """Return the images at some positions, int [n]; they can be pickled."""
+        return Pictures(self.examples, positions if self.positions is None else self.positions[positions])
 
     def decode(self, position: int, colours: picture.Colours) -> np.ndarray:
         """Decode the image at a position: uint8 [H, W, C].
@@ -280,11 +294,22 @@ class Pictures:
         Raises:
             errors.BadInput: the image cannot be decoded; the message names its place.
         """
-        stored = self.examples[position]["image"]
+        place = position if self.positions is None else int(self.positions[position])
+        stored = self.examples[place]["image"]
         channels = colours.channels or self.channels
         if isinstance(stored, np.ndarray):
             return picture.recolour(stored, channels)
         try:
             return picture.decode(stored, picture.Colours(channels, colours.background))
         except picture.Fault as error:
-            raise errors.BadInput(f"{self.examples.place} {position}: {error}") from error
+            raise errors.BadInput(f"{self.examples.place} {place}: {error}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _examples(folder: Path, split: str) -> Examples:
+    return Examples(prepared.builder(folder), split)
+
+
+def _opened(folder: Path, split: str, positions: np.ndarray | None) -> Pictures:
+    """Open pictures that were pickled."""
+    return Pictures(_examples(folder, split), positions)

@@ -2,7 +2,7 @@
 
 A split's folder holds
 
-    images.npy     uint8 [N, H, W, C] in C order
+    images.npy     uint8 [N, H, W, C] in C order; not there if pictures are only listed
     labels.npy     int64 [N], in 0..K-1 in the order of the classes
     positions.npy  int64 [N], each image's place in its published split
     manifest.json  see `Manifest`
@@ -15,14 +15,24 @@ import os
 import tokenize
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from stages.inputs import manifest, names
 from stages.running import documents, errors, outputs, paramfile
 
+IMAGES = "images.npy"
+
 # The exceptions that NumPy raises for files that are not arrays.
 UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+
+
+class Listed(paramfile.Section):
+    """What there is to know of pictures that are only listed, and decoded by whoever reads them."""
+
+    channels: Literal[1, 3] | None = None  # that they get; None keeps what they have
+    published: list[str]  # the splits, one after the other, in which their positions count
 
 
 class Manifest(paramfile.Section):
@@ -32,12 +42,13 @@ class Manifest(paramfile.Section):
     count: paramfile.Count
     form: manifest.Form | None = None  # None of published arrays that are as they were
     image_shape: manifest.ImageShape
+    listed: Listed | None = None  # None if the images are there
 
 
 def write(
     folder: Path,
     manifest: Manifest,
-    images: Iterable[np.ndarray],
+    images: Iterable[np.ndarray] | None,
     labels: np.ndarray,
     positions: np.ndarray,
     paths: Sequence[str] | None = None,
@@ -47,7 +58,7 @@ def write(
     Args:
         folder: The folder to create.
         manifest: The number of images, their shape and their classes.
-        images: uint8 [H, W, C] each.
+        images: uint8 [H, W, C] each; None for pictures that are only listed.
         labels: int64 [N].
         positions: int64 [N].
         paths: The N paths of own pictures; None for published images.
@@ -58,18 +69,22 @@ def write(
     folder.mkdir()
     if paths is not None:
         names.write(folder, positions, paths)
-    _save(folder / "labels.npy", labels)
-    _save(folder / "positions.npy", positions)
-    shape = (manifest.count, *manifest.image_shape)
-    with (folder / "images.npy").open("wb") as file:
+    save(folder / "labels.npy", labels)
+    save(folder / "positions.npy", positions)
+    if images is not None:
+        _save_images(folder / IMAGES, images, (manifest.count, *manifest.image_shape))
+    outputs.write_json(folder / "manifest.json", manifest.model_dump(exclude_none=True))
+
+
+def _save_images(path: Path, images: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
+    with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for image in images:
             file.write(image.tobytes())
-    outputs.write_json(folder / "manifest.json", manifest.model_dump(exclude_none=True))
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save(path: Path, array: np.ndarray) -> None:
     """Write a .npy file; unlike with np.save on a path, a full disk is an OSError that has its errno."""
     buffer = io.BytesIO()
     np.save(buffer, array)
@@ -102,8 +117,8 @@ class Images:
         return images
 
 
-class Split:
-    """One split as it was written, checked against its manifest; the images stay on disk.
+class Chosen:
+    """The labels and positions of one split's images, which may be only listed.
 
     Raises:
         errors.BadInput: an array is missing, damaged, or of another shape or type than its manifest says;
@@ -117,8 +132,6 @@ class Split:
         self.positions = self._integers(folder / "positions.npy", None)
         if len(np.unique(self.positions)) != len(self.positions):
             raise _not_as_written(folder / "positions.npy", "each position once", "some twice")
-        shape = (self.manifest.count, *self.manifest.image_shape)
-        self.images = Images(folder / "images.npy", shape)
 
     def _integers(self, path: Path, below: int | None) -> np.ndarray:
         """Read integers [N] and check that they are at least 0, and below the bound if there is one."""
@@ -128,6 +141,24 @@ class Split:
             bound = "0 or more" if below is None else f"0 to {below - 1}"
             raise _not_as_written(path, f"values of {bound}", f"{values.min()} to {values.max()}")
         return values
+
+
+class Split(Chosen):
+    """One split as it was written, checked against its manifest; the images stay on disk.
+
+    Raises:
+        errors.BadInput: see `Chosen`, or the images are not there.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.images = Images(folder / IMAGES, (self.manifest.count, *self.manifest.image_shape))
+
+
+def read(folder: Path) -> Chosen:
+    """Open a split: a `Split`, or only what was `Chosen` if its pictures are listed."""
+    chosen = Chosen(folder)
+    return chosen if chosen.manifest.listed else Split(folder)
 
 
 def _opened(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> io.FileIO:

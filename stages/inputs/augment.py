@@ -1,9 +1,4 @@
-"""Augmentation operations: each says how many random numbers it needs, and changes a whole batch at once.
-
-An operation is called with images (uint8 [B, H, W, C]) and with `draws` uniform numbers in [0, 1) per
-image (float32 [B, draws]). It returns images of the same shape and dtype. The draws decide everything,
-so the same draws give the same pixels.
-"""
+"""Augmentation operations: each says how many random numbers it needs, and changes a whole batch at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -12,30 +7,11 @@ import numpy as np
 import pydantic
 import tensorflow as tf
 
-from stages.inputs import draws
+from stages.inputs import draws, operation, resized_crop
 from stages.running import errors, paramfile
 
 
-class Operation(paramfile.Section):
-    """One augmentation with its strength."""
-
-    draws: ClassVar[int]
-    turn: ClassVar[float | None] = None  # added to an image's draws from view to view; None draws again
-
-    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Return the augmented images.
-
-        Args:
-            images: uint8 [B, H, W, C].
-            draws: float32 [B, draws], in [0, 1).
-
-        Returns:
-            uint8 [B, H, W, C].
-        """
-        raise NotImplementedError
-
-
-class FlipHorizontal(Operation):
+class FlipHorizontal(operation.Operation):
     """Mirror left and right with some probability."""
 
     draws: ClassVar[int] = 1
@@ -46,7 +22,7 @@ class FlipHorizontal(Operation):
         return _flipped(images, draws[:, 0] < self.probability, axis=2)
 
 
-class AlternatingFlip(Operation):
+class AlternatingFlip(operation.Operation):
     """Mirror each image left and right in every other view.
 
     A random half of the images is mirrored in the even views, and the other half in the odd views, so that
@@ -63,7 +39,7 @@ class AlternatingFlip(Operation):
         return _flipped(images, draws[:, 0] < 0.5, axis=2)
 
 
-class FlipVertical(Operation):
+class FlipVertical(operation.Operation):
     """Mirror top and bottom with some probability."""
 
     draws: ClassVar[int] = 1
@@ -86,7 +62,7 @@ def _flipped(images: tf.Tensor, flip: tf.Tensor, axis: int) -> tf.Tensor:
     return tf.dynamic_stitch(places, [same, tf.reverse(mirrored, [axis])])
 
 
-class Translate(Operation):
+class Translate(operation.Operation):
     """Shift by up to `pixels` along both axes; the border is filled by reflection."""
 
     draws: ClassVar[int] = 2
@@ -136,7 +112,7 @@ def _reflected(shift: tf.Tensor | int, size: tf.Tensor) -> tf.Tensor:
     return tf.minimum(source, period - source)
 
 
-class Cutout(Operation):
+class Cutout(operation.Operation):
     """Paint a grey square, centred anywhere in the image (DeVries and Taylor, arXiv:1708.04552)."""
 
     draws: ClassVar[int] = 2
@@ -158,7 +134,7 @@ class Cutout(Operation):
         return (positions >= first) & (positions < first + self.size)
 
 
-class Brightness(Operation):
+class Brightness(operation.Operation):
     """Add up to `amount` of the full range to every pixel, or subtract it."""
 
     draws: ClassVar[int] = 1
@@ -170,7 +146,7 @@ class Brightness(Operation):
         return _pixels(tf.cast(images, tf.float32) + change)
 
 
-class Contrast(Operation):
+class Contrast(operation.Operation):
     """Scale the distance of each pixel from its channel's mean by 1 - amount to 1 + amount."""
 
     draws: ClassVar[int] = 1
@@ -183,7 +159,7 @@ class Contrast(Operation):
         return _pixels(mean + (values - mean) * (1 + _signed(draws[:, 0]) * self.amount))
 
 
-class Saturation(Operation):
+class Saturation(operation.Operation):
     """Scale the distance of each pixel from its grey value by 1 - amount to 1 + amount.
 
     Grey is the ITU-R BT.601 luma. Only images of three channels are changed.
@@ -201,7 +177,7 @@ class Saturation(Operation):
         return _pixels(grey + (values - grey) * (1 + _signed(draws[:, 0]) * self.amount))
 
 
-class Rotate(Operation):
+class Rotate(operation.Operation):
     """Turn by up to `degrees` either way, bilinearly; the border is filled by reflection."""
 
     draws: ClassVar[int] = 1
@@ -236,10 +212,11 @@ def _pixels(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
 
 
-OPERATIONS: dict[str, type[Operation]] = {
+OPERATIONS: dict[str, type[operation.Operation]] = {
     "alternating_flip": AlternatingFlip,
     "flip_horizontal": FlipHorizontal,
     "flip_vertical": FlipVertical,
+    "random_resized_crop": resized_crop.RandomResizedCrop,
     "translate": Translate,
     "rotate": Rotate,
     "cutout": Cutout,
@@ -249,7 +226,7 @@ OPERATIONS: dict[str, type[Operation]] = {
 }
 
 
-def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operation]:
+def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[operation.Operation]:
     """Return the operations of a params list such as `[{translate: {pixels: 4}}]`.
 
     Raises:
@@ -266,7 +243,7 @@ def parse(listed: Sequence[Mapping[str, dict[str, Any] | None]]) -> list[Operati
     return operations
 
 
-def draw(operations: list[Operation], seed: int, view: int, images: np.ndarray) -> np.ndarray:
+def draw(operations: list[operation.Operation], seed: int, view: int, images: np.ndarray) -> np.ndarray:
     """Draw the random numbers of all operations for the given images of one view.
 
     Args:
@@ -278,7 +255,7 @@ def draw(operations: list[Operation], seed: int, view: int, images: np.ndarray) 
     Returns:
         float32 [N, sum of the operations' draws], in [0, 1).
     """
-    turns = [operation.turn for operation in operations for _ in range(operation.draws)]
+    turns = [each.turn for each in operations for _ in range(each.draws)]
     fresh = draws.uniform(seed, view, images, len(turns))
     first = draws.uniform(seed, 0, images, len(turns)) if any(turns) else fresh
     for column, turn in enumerate(turns):
@@ -287,7 +264,7 @@ def draw(operations: list[Operation], seed: int, view: int, images: np.ndarray) 
     return fresh
 
 
-def apply(operations: list[Operation], images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+def apply(operations: list[operation.Operation], images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """Apply operations in turn, each with its own columns of `draws`.
 
     Args:
@@ -295,7 +272,7 @@ def apply(operations: list[Operation], images: tf.Tensor, draws: tf.Tensor) -> t
         draws: float32 [B, sum of the operations' draws], in [0, 1).
     """
     column = 0
-    for operation in operations:
-        images = operation(images, draws[:, column : column + operation.draws])
-        column += operation.draws
+    for each in operations:
+        images = each(images, draws[:, column : column + each.draws])
+        column += each.draws
     return images

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
@@ -15,6 +15,7 @@ from stages.running import ellipsis, errors, outputs, paramfile
 
 FILE = "manifest.json"
 SHOWN = 200  # characters of a value, in an error
+LARGEST_DECODED = 4 << 30  # bytes of pixels that are kept decoded if the params leave it open
 
 ImageShape = Annotated[list[paramfile.Size], pydantic.Field(min_length=3, max_length=3)]  # [H, W, C]
 
@@ -34,6 +35,15 @@ class Normalization(paramfile.Section):
     std: list[Annotated[float, pydantic.Field(gt=0)]]
 
 
+class Encoded(paramfile.Section):
+    """How the images are stored of a split that is decoded while it is read; see `encoded`."""
+
+    format: Literal["jpeg", "png"]
+    quality: int | None  # of JPEG, 1 to 100
+    shard_images: dict[str, paramfile.Count]  # images of each file
+    short_side: paramfile.Size | None  # pixels, at most; None if all images have the shape of the manifest
+
+
 class Manifest(paramfile.Section):
     """The manifest of one split's records."""
 
@@ -43,15 +53,16 @@ class Manifest(paramfile.Section):
     class_images_in_view: list[paramfile.Count]  # more than different ones where small classes are repeated
     classes: list[str]
     count: paramfile.Count  # images of a view
+    encoded: Encoded | None = None  # None if the records hold pixels
     form: Form | None = None  # None of published arrays that are as they were
     image_shape: ImageShape
-    images_per_record: paramfile.Size  # at most
+    images_per_record: paramfile.Size  # at most; of encoded images, that of the largest record
     normalization: Normalization
     seed: int
     shard_bytes: dict[str, paramfile.Count]
     shard_checksums: dict[str, str]
-    shards: paramfile.Size  # files of a view
-    views: paramfile.Size  # augmented copies
+    shards: paramfile.Size  # files of a view; of encoded images, all files
+    views: paramfile.Size  # augmented copies; encoded images are augmented anew in every epoch
 
     @property
     def different(self) -> int:
@@ -76,6 +87,10 @@ class Manifest(paramfile.Section):
             raise ValueError(
                 f"expected as many images of {len(self.classes):,} classes as count = {self.count:,} says,"
                 f" received {ellipsis.cut(str(by_class[1]), SHOWN)}"
+            )
+        if self.encoded and sum(self.encoded.shard_images.values()) != self.different:
+            raise ValueError(
+                f"expected {self.different:,} images in all files of encoded ones, received others"
             )
         return self
 

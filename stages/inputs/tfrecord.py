@@ -76,15 +76,19 @@ def write_shard(path: Path, records: Iterable[bytes]) -> None:
 class Split:
     """The records of one split: a folder and its manifest, checked against each other.
 
+    Args:
+        folder: The folder.
+        stated: Its manifest if it has been read.
+
     Raises:
         errors.BadInput: see `manifest.read`.
     """
 
     dtype = tf.uint8  # of the images
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, stated: manifest.Manifest | None = None):
         self.folder = folder
-        self.manifest = manifest.read(folder)
+        self.manifest = stated or manifest.read(folder)
 
     @property
     def image_bytes(self) -> int:
@@ -122,13 +126,13 @@ class Split:
         """Iterate over `dataset`; raises what `iterate` does."""
         return self.iterate(self.dataset(batch_size, epochs, seed))
 
-    def records(self, name: str) -> Iterator[Any]:
-        """Iterate over the records of one file, in the form of batches.
+    def blocks(self, view: int, shard: int) -> Iterator[Any]:
+        """Iterate over the images of one file as a view has them, in the form of batches.
 
         Raises:
             errors.BadInput: the file is corrupt or not in the records format.
         """
-        return self._readable(tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse))
+        return self._readable(self._blocks(shard_name(view, shard)))
 
     def iterate(self, dataset: Iterable[Any]) -> Iterator[Any]:
         """Iterate over a dataset of whole epochs, made from the one that `dataset` returns.
@@ -187,11 +191,15 @@ class Split:
 
     def _is_readable(self, name: str) -> bool:
         try:
-            for _ in tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse):
+            for _ in self._blocks(name):
                 pass
         except _UNREADABLE:
             return False
         return True
+
+    def _blocks(self, name: str) -> tf.data.Dataset:
+        """Return the records of a file."""
+        return tf.data.TFRecordDataset(str(self.folder / name)).map(self._parse)
 
     @tf.autograph.experimental.do_not_convert
     def _parse(self, record: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from stages.classifier import provenance, saving
-from stages.inputs import manifest, tfrecord
+from stages.inputs import encoded, manifest, tfrecord
 from stages.running import ellipsis, ending, errors, options, outputs, progress
 from stages.serving import facts, float32, job, looks, parity, picture_parity, pixels_only
 
@@ -103,7 +103,7 @@ def _split(folder: Path, option: str, classes: list[str], shape: list[int] | Non
             f"{option}: expected the records that an export is compared on, or finds its ranges by, at"
             f" {folder}, found none; run `dvc repro records` or `dvc pull records`, or name another folder"
         )
-    split = tfrecord.Split(folder)
+    split = encoded.read(folder)
     known = split.manifest
     expected, received = (shape or known.image_shape, classes), (known.image_shape, known.classes)
     if expected != received:

@@ -206,6 +206,11 @@ class Pictures:
             raise _changed(path, "its content is another")
         return picture.decode(content, colours, self.max_pixels)
 
+    def take(self, positions: np.ndarray) -> "Pictures":
+        """Return the pictures at some positions, int [n], with what decoding takes in any process."""
+        needed = {name: self.facts[name][positions] for name in ("path", "size", "digest")}
+        return Pictures(self.base.absolute(), needed, self.max_pixels)
+
 
 def _changed(path: Path, how: str) -> errors.BadInput:
     shown = listing.shown(str(path))

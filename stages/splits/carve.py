@@ -1,7 +1,7 @@
 """Carve the train, validation and test splits out of the published ones."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,14 +100,17 @@ def training(published: dict[str, Published], fractions: Fractions) -> Published
     """Return the images from which splits are carved."""
     if "train" not in published:
         raise errors.BadInput(f"expected a train split, found only {', '.join(published)}")
-    parts = [published["train"]]
-    if fractions.val is not None and "val" in published:
-        parts.append(published["val"])
+    parts = [published[name] for name in parts_of_training(published, fractions)]
     for part in parts:
         _require_labels(part.labels, "train", "label them, or leave them out of the dataset")
     images, labels, keys = zip(*parts, strict=True)
     together = None if None in keys else [key for part in keys for key in part]
     return Published(joined.join(images), np.concatenate(labels), together)
+
+
+def parts_of_training(published: Container[str], fractions: Fractions) -> list[str]:
+    """Return the published splits that are joined, in this order, and from which splits are carved."""
+    return ["train", "val"] if fractions.val is not None and "val" in published else ["train"]
 
 
 Carved = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions of the train, validation and test split

@@ -28,6 +28,35 @@ class Joined:
         part = bisect.bisect_right(self.starts, position) - 1
         return self.parts[part].decode(position - self.starts[part], colours)
 
+    def take(self, positions: np.ndarray) -> "Reordered":
+        """Return the pictures at some positions, int [n]; they can be pickled."""
+        owners = np.searchsorted(self.starts, positions, side="right") - 1
+        parts = [
+            part.take(positions[owners == number] - start)
+            for number, (part, start) in enumerate(zip(self.parts, self.starts, strict=False))
+        ]
+        places = np.empty(len(positions), np.int64)
+        places[np.argsort(owners, kind="stable")] = np.arange(len(positions))
+        return Reordered(Joined(parts), places)
+
+
+class Reordered:
+    """The pictures of a sequence in another order."""
+
+    def __init__(self, pictures: Joined, places: np.ndarray):
+        self.pictures, self.places = pictures, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def decode(self, position: int, colours: picture.Colours) -> np.ndarray:
+        """Decode a picture: uint8 [H, W, C]; raises what its own sequence raises."""
+        return self.pictures.decode(int(self.places[position]), colours)
+
+    def take(self, positions: np.ndarray) -> "Reordered":
+        """Return the pictures at some positions, int [n]; they can be pickled."""
+        return self.pictures.take(self.places[positions])
+
 
 def join(parts: Sequence[Any]) -> Any:
     """Join arrays to an array, and sequences of pictures to a sequence."""

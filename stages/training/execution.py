@@ -42,13 +42,19 @@ def choose(
     """
     is_refused = deterministic and max_pooling.is_refused(network)
     in_scope = tf.distribute.has_strategy()
+    is_encoded = split.manifest.encoded is not None
+    if wanted is True and is_encoded:
+        raise errors.BadInput(
+            "train.resident is true, which expects decoded records, but these are encoded and another view in"
+            " every epoch; set it to auto, or records.encoding to decoded"
+        )
     if wanted is True and (is_refused or in_scope):
         reason = f"{network.name} has a max-pooling that XLA compiles only without train.deterministic"
         raise errors.BadInput(
             "train.resident is true, which expects one device and a model that XLA compiles, but"
             f" {reason if is_refused else 'a tf.distribute strategy is in charge'}; set it to auto"
         )
-    has_room = resident.size(split, epochs) <= resident.LARGEST
+    has_room = not is_encoded and resident.size(split, epochs) <= resident.LARGEST
     if is_refused or (device == "cpu" and wanted is not True):
         return "stepwise"
     if wanted is True or (wanted == "auto" and has_room and not in_scope):

@@ -2,6 +2,7 @@
 
 The features are kept as records in temporary files, outside of DVC's outputs, and are read as images are. So
 the head takes the same images in the same order as behind the backbone, and learns the same within rounding.
+Encoded images, which are another view in every epoch, have as many views here as the records' manifest says.
 """
 
 import math
@@ -87,11 +88,11 @@ class Split(tfrecord.Split):
         with progress.bar(self.manifest.count, label, "images") as bar:
             for shard in range(self.manifest.shards):
                 name = tfrecord.shard_name(view, shard)
-                tfrecord.write_shard(self.folder / name, self._records(name, bar))
+                tfrecord.write_shard(self.folder / name, self._records(view, shard, bar))
 
-    def _records(self, name: str, bar: progress.Bar) -> Iterator[bytes]:
+    def _records(self, view: int, shard: int, bar: progress.Bar) -> Iterator[bytes]:
         """Compute the records of a file."""
-        for images, labels, positions in self.images.records(name):
+        for images, labels, positions in self.images.blocks(view, shard):
             pieces = []
             for begin in range(0, len(images), self.at_once):
                 pieces.append(self.compute(images[begin : begin + self.at_once]))

@@ -1,0 +1,50 @@
+"""Build shards on the machines of a Dask cluster."""
+
+from collections.abc import Generator, Sequence
+
+from stages.building import shard
+from stages.running import errors
+
+SECONDS = 30  # in which a scheduler has to answer
+
+
+def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, None, None]:
+    """Yield what each shard holds, as they are finished.
+
+    Where a worker is killed, others build its shards. Workers that come later help.
+
+    Args:
+        jobs: The shards.
+        address: The scheduler, such as tcp://host:8786. All machines see the same folders under the same
+            names: this project, the data and the cache.
+
+    Raises:
+        errors.BadInput: Dask is not installed, nobody answers at the address, see `shard.build`, or workers
+            end again and again.
+    """
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise errors.BadInput(
+            "records.scheduler needs the package distributed, which is not installed; run"
+            " `pip install -r requirements-cluster.txt`, or set it to null"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise errors.BadInput(
+            f"records.scheduler: expected Dask's scheduler at {address}, found none: {reason}; start one with"
+            " `dask scheduler`, or set it to null"
+        ) from error
+    with client:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        print(f"{len(jobs):,} shards for {workers:,} workers at {address}", flush=True)
+        try:
+            begun = client.map(shard.build, jobs, pure=False)
+            for _, built in distributed.as_completed(begun, loop=client.loop, with_results=True):
+                yield built
+        except distributed.KilledWorker as error:
+            raise errors.BadInput(
+                f"expected workers that build records, but several were ended at the same shard: {error}"
+            ) from error

@@ -1,0 +1,206 @@
+"""The build of encoded records: the same bytes by any number of workers, and nothing is built twice."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.building import cluster, encoding, processes, shard, shards, sources
+from stages.inputs import arrays, encoded, tfrecord
+from stages.running import cores, errors
+from tests import deadly, tiny
+
+HOW = encoding.Encoding("png", 90, None)
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Shards of four images or so."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
+    monkeypatch.setattr(shards, "LARGEST_SHARD", 1500)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """A function that plans some shards of 24 images."""
+    folder = tiny.subset(tmp_path / "arrays", shape=(8, 8, 3)) / "train"
+
+    def run():
+        chosen = arrays.read(folder)
+        source = sources.of(chosen, folder, tmp_path / "raw")
+        return shards.plan(chosen, source, HOW, True, sources.identity(chosen, folder, tmp_path / "raw"))
+
+    return run
+
+
+@pytest.fixture
+def planned(plan):
+    return plan()
+
+
+def write(folder, planned, scheduler=None):
+    folder.mkdir()
+    shards.write(folder, planned, scheduler)
+    return tiny.digests(folder)
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, planned, monkeypatch, fetch_cache):
+    assert planned.shards > 3
+    found = []
+    for workers in (1, 2, 7):
+        monkeypatch.setattr(cores, "usable", lambda count=workers: count)
+        found.append(write(tmp_path / str(workers), planned))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == planned.shards + 1  # and the labels
+    assert not list((fetch_cache / "records").iterdir())
+
+
+def test_shards_have_the_bytes_that_are_meant(planned, monkeypatch):
+    for total, count in [(10, 1), (190, 1), (210, 2), (1000, 7)]:
+        monkeypatch.setattr(shards, "SHARD_BYTES", 150)
+        monkeypatch.setattr(shards, "LARGEST_SHARD", 200)
+        assert planned._replace(bytes=total).shards == count
+
+
+def test_a_finished_shard_is_not_built_again(tmp_path, plan, monkeypatch, fetch_cache):
+    planned = plan()
+    monkeypatch.setattr(cores, "usable", lambda: 1)
+    written: list[str] = []
+    rebuilt: list[str] = []
+    write_shard = tfrecord.write_shard
+
+    def interrupted(path, records):
+        if len(written) == 2:
+            next(iter(records))
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+        written.append(path.name)
+        write_shard(path, records)
+
+    monkeypatch.setattr(tfrecord, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "interrupted", planned)
+    (place,) = (each for each in (fetch_cache / "records").iterdir() if each.is_dir())
+    assert {each.name for each in place.glob("*.tfrecord*")} == {encoded.shard_name(0), encoded.shard_name(1)}
+    (place / f"{encoded.shard_name(2)}.half.partial").touch()  # of a process that was killed
+
+    def noted(path, records):
+        rebuilt.append(path.name)
+        write_shard(path, records)
+
+    monkeypatch.setattr(tfrecord, "write_shard", noted)
+    goes_on = plan()
+    assert goes_on.name == planned.name and 0 < goes_on.needed < planned.needed
+    found = write(tmp_path / "went on", goes_on)
+    assert len(rebuilt) == planned.shards - 2
+    assert found == write(tmp_path / "at once", planned)
+
+
+def test_a_shard_that_is_not_whole_is_built_again(tmp_path, planned):
+    place = tmp_path / "place"
+    place.mkdir()
+    job = shard.Job(
+        0, planned.source, planned.chosen.labels, planned.chosen.positions, np.arange(24), HOW, True, place, 1
+    )
+    built = shard.build(job)
+    path = place / encoded.shard_name(0)
+    before = path.read_bytes()
+    path.write_bytes(before[:-1])
+    assert shard.finished(path) is None
+    assert shard.build(job) == built == shard.finished(path)
+    assert path.read_bytes() == before
+
+
+def test_a_killed_process_is_replaced(tmp_path, capsys):
+    labels = np.arange(12)
+    source = deadly.Source(tmp_path / "flag", labels)
+    (tmp_path / "flag").touch()
+    expected, found = tmp_path / "expected", tmp_path / "found"
+    for place, workers in ((expected, 1), (found, 2)):
+        place.mkdir()
+        jobs = [
+            shard.Job(number, source.take(places), labels[places], places, places, HOW, True, place, 1)
+            for number, places in enumerate(np.array_split(labels, 4))
+        ]
+        assert sorted(built.number for built in processes.results(jobs, workers)) == [0, 1, 2, 3]
+        for left in place.glob("*.partial"):  # of the process that was killed
+            left.unlink()
+        (tmp_path / "flag").unlink()
+    assert tiny.digests(found) == tiny.digests(expected)
+    assert "a process that built records has ended" in capsys.readouterr().out
+
+
+def test_a_picture_that_cannot_be_read_is_told_from_another_process(tmp_path, planned):
+    file = planned.source.file
+    broken, one = planned.source._replace(file=file.with_name("missing.npy")), np.zeros(1, int)
+    jobs = [shard.Job(number, broken, one, one, one, HOW, True, tmp_path, 1) for number in range(2)]
+    with pytest.raises(errors.BadInput, match=r"missing\.npy: expected uint8"):
+        list(processes.results(jobs, 2))
+
+
+def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path, planned, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=planned.needed - 1))
+    expected = r"needs .* GiB free for 24 encoded images in \d+ files; lower records\.encoded\.quality"
+    with pytest.raises(errors.BadInput, match=expected):
+        write(tmp_path / "train", planned)
+    assert not list((tmp_path / "train").iterdir())
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """The address of a Dask scheduler, and the processes of its two workers."""
+    pytest.importorskip("distributed")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    started = []
+
+    def start(name, *options):
+        command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"]
+        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    def said(process, pattern):
+        for line in process.stderr:
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"{process.args} has ended")
+
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0")
+    address = said(scheduler, r"Scheduler at:\s+(tcp://\S+)")[1]
+    options = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
+    workers = [start("worker", address, *options) for _ in range(2)]
+    for worker in workers:
+        said(worker, "Registered to")
+    yield address, workers
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path, planned, dask, monkeypatch):
+    address, workers = dask
+    expected = write(tmp_path / "here", planned)
+    results = cluster.results
+
+    def killing(jobs, scheduler):
+        workers[0].send_signal(signal.SIGSTOP)  # it gets shards, and builds none
+        for number, built in enumerate(results(jobs, scheduler)):
+            if number == 0:
+                workers[0].kill()
+            yield built
+
+    monkeypatch.setattr(cluster, "results", killing)
+    assert write(tmp_path / "there", planned, address) == expected
+
+
+def test_a_cluster_without_dask_names_what_to_install(planned, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(errors.BadInput, match=r"pip install -r requirements-cluster\.txt"):
+        write(tmp_path / "train", planned, "tcp://127.0.0.1:1")
