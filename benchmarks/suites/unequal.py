@@ -50,8 +50,7 @@ def main(words: Sequence[str]) -> None:
         for seed in chosen.seeds:
             for name, changes in REMEDIES.items():
                 params = recipes.Recipe(CONFIG, SHORT | changes | {"train.seed": seed}).params(copy.tree)
-                data = copy.tree / "reports/data.json"
-                found[name].append(attempt(params, thinned, data, Path(folder) / "work"))
+                found[name].append(attempt(params, thinned, copy.tree, Path(folder) / "work"))
                 print(f"{name}, seed {seed}: recall {found[name][-1]['recall']:.4f}", flush=True)
     machine.publish(RESULTS, table.render(HEADERS, rows(found)), {"remedies": found})
     if chosen.page:
@@ -69,13 +68,14 @@ def thin(source: Path, target: Path, times: int) -> None:
     arrays.write(target, described, split.images[kept], split.labels[kept], split.positions[kept])
 
 
-def attempt(params: Mapping[str, Any], subset: Path, data: Path, folder: Path) -> dict[str, float]:
+def attempt(params: Mapping[str, Any], subset: Path, project: Path, folder: Path) -> dict[str, float]:
     """Write records, train and evaluate as the stages do; return what the measures are on the test split."""
     keras.utils.clear_session()
     folder.mkdir(exist_ok=True)
     places = folder / "records", folder / "model", folder / "history.csv"
     records.records(
         paramfile.check(records.Params, params["records"], "records"),
+        project / "data/raw",
         subset,
         places[0],
         folder / "training_images.png",
@@ -83,6 +83,7 @@ def attempt(params: Mapping[str, Any], subset: Path, data: Path, folder: Path) -
     trained = paramfile.check(train.Params, params["train"], "train")
     train.train(trained, places[0] / "train", places[0] / "val", *places[1:])
     judged = paramfile.check(evaluate.Params, params["evaluate"], "evaluate")
+    data = project / "reports/data.json"
     evaluate.evaluate(judged, places[1], places[0] / "test", data, places[2], folder / "reports")
     small = outputs.read_json(folder / "reports/per_class.json")[SMALL]
     metrics = outputs.read_json(folder / "reports/metrics.json")
