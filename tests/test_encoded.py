@@ -103,6 +103,19 @@ def test_epochs_of_one_pipeline_are_those_of_one_each(built):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("batch", [7, 24])
+def test_a_worker_decodes_the_shares_of_its_own_replicas(built, batch):
+    """24 images: batches of 7, 7, 7 and 3, or one of 24."""
+    split = encoded.read(built / "train")
+    whole = [part[0].numpy() for part in split.batches(batch, [2, 3])]
+    for first, behind, count in ((0, 1, 3), (1, 3, 3), (0, 3, 3)):
+        found = [part[0].numpy() for part in split.batches(batch, [2, 3], 0, (first, behind, count))]
+        for mine, images in zip(found, whole, strict=True):
+            begin, end = (len(images) * replica // count for replica in (first, behind))
+            np.testing.assert_array_equal(mine[begin:end], images[begin:end])
+            assert not mine[:begin].any() and not mine[end:].any() and images.any(axis=(1, 2, 3)).all()
+
+
 def smooth(count, height, width, channels):
     """Pictures without noise, which JPEG keeps well."""
     coarse = np.random.default_rng(0).integers(0, 256, (count, 3, 3, 3), np.uint8)

@@ -61,10 +61,17 @@ class Split(tfrecord.Split):
         self.draws = max(1, sum(each.draws for each in self.operations))
         self.times = functools.lru_cache(maxsize=2)(self._times)
 
-    def dataset(self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0) -> tf.data.Dataset:
+    def dataset(
+        self,
+        batch_size: int,
+        epochs: Sequence[int] = (0,),
+        seed: int = 0,
+        replicas: tfrecord.Replicas = tfrecord.ONE,
+    ) -> tf.data.Dataset:
         """Return a dataset of the batches of the given epochs, one epoch after the other.
 
-        See `tfrecord.Split.dataset` for a batch. In every epoch the shards come in an order seeded by (seed,
+        See `tfrecord.Split.dataset` for a batch. Images that no replica here takes are not decoded: they are
+        black. In every epoch the shards come in an order seeded by (seed,
         epoch), and the images of some of them are shuffled in a buffer of `SHUFFLED_BYTES`. Images are
         decoded in parallel, and come in the same order on any machine.
         """
@@ -75,7 +82,7 @@ class Split(tfrecord.Split):
             names = tf.data.Dataset.from_tensor_slices(files)
             records = names.interleave(tf.data.TFRecordDataset, cycle_length=SHARDS_AT_ONCE)
             images = self._images(records, epoch).shuffle(self._buffer, seed=order)
-            return self._decoded(images, batch_size)
+            return self._decoded(images, batch_size, replicas)
 
         columns = zip(*(self._order(epoch, seed) for epoch in epochs), strict=True)
         sources = tf.data.Dataset.from_tensor_slices(tuple(map(np.array, columns)))
@@ -153,9 +160,25 @@ class Split(tfrecord.Split):
 
         return records.map(parsed, tfrecord.PARALLEL_PARSES, deterministic=True).unbatch()
 
-    def _decoded(self, images: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    def _decoded(
+        self, images: tf.data.Dataset, batch_size: int, replicas: tfrecord.Replicas = tfrecord.ONE
+    ) -> tf.data.Dataset:
         """Return the batches of encoded images, decoded and augmented."""
-        decoded = images.map(self._decode, cores.usable(), deterministic=True)
+
+        @tf.autograph.experimental.do_not_convert
+        def decode_shares(number: tf.Tensor, image: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+            content, box, *others = image
+            first, behind, count = replicas
+            place = number % batch_size
+            size = tf.minimum(self.manifest.count - (number - place), batch_size)
+            is_here = (size * first // count <= place) & (place < size * behind // count)
+            black = functools.partial(tf.zeros, self.manifest.image_shape, self.dtype)
+            return tf.cond(is_here, lambda: self._decode(content, box)[0], black), *others
+
+        if replicas[:2] == (0, replicas[2]):
+            decoded = images.map(self._decode, cores.usable(), deterministic=True)
+        else:
+            decoded = images.enumerate().map(decode_shares, cores.usable(), deterministic=True)
         blocks = decoded.batch(max(1, BLOCK_BYTES // self.image_bytes))
         return blocks.map(self._augment, cores.usable(), deterministic=True).rebatch(batch_size)
 

@@ -30,6 +30,8 @@ PARALLEL_PARSES = 2
 
 _UNREADABLE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 
+Replicas = tuple[int, int, int]  # the first one, the one behind the last, the number of all
+ONE = (0, 1, 1)
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # images, labels, positions
 
 
@@ -99,13 +101,18 @@ class Split:
         """Return the number of images of a batch: at most `largest`, at most BATCH_BYTES, at least one."""
         return max(1, min(largest, BATCH_BYTES // self.image_bytes))
 
-    def dataset(self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0) -> tf.data.Dataset:
+    def dataset(
+        self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, replicas: Replicas = ONE
+    ) -> tf.data.Dataset:
         """Return a dataset of the batches of the given epochs, one epoch after the other.
 
         A batch is (images uint8 [B, H, W, C], labels int32 [B], positions int64 [B]); the last batch of an
         epoch may be smaller. Epoch e reads view e mod views from front to back. From the second round over
         the views on, shards and records come in an order seeded by (seed, epoch), but the order within a
         record stays.
+
+        `replicas` are those that take a share of each batch here, as `replicas.share` has it. Images outside
+        of their shares may be black: decoded ones, which cost nothing, are not.
 
         One pipeline reads all epochs, because setting one up takes as long as reading 15,000 images of
         32x32x3.
@@ -122,9 +129,11 @@ class Split:
         sources = tf.data.Dataset.from_tensor_slices(tuple(map(np.array, columns)))
         return untuned(sources.flat_map(batched).prefetch(2))
 
-    def batches(self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0) -> Iterator[Any]:
+    def batches(
+        self, batch_size: int, epochs: Sequence[int] = (0,), seed: int = 0, replicas: Replicas = ONE
+    ) -> Iterator[Any]:
         """Iterate over `dataset`; raises what `iterate` does."""
-        return self.iterate(self.dataset(batch_size, epochs, seed))
+        return self.iterate(self.dataset(batch_size, epochs, seed, replicas))
 
     def blocks(self, view: int, shard: int) -> Iterator[Any]:
         """Iterate over the images of one file as a view has them, in the form of batches.

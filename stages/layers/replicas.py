@@ -9,6 +9,18 @@ def context() -> tf.distribute.ReplicaContext | None:
     return replica if replica is not None and replica.num_replicas_in_sync > 1 else None
 
 
+def here() -> tuple[int, int, int]:
+    """Return the first replica of this process, the one behind its last, and the number of all."""
+    strategy, numbers = tf.distribute.get_strategy(), []
+
+    def note(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+        numbers.append(context.replica_id_in_sync_group)
+        return tf.constant(0)
+
+    strategy.experimental_distribute_values_from_function(note)
+    return min(numbers), max(numbers) + 1, strategy.num_replicas_in_sync
+
+
 def share(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
     """Return the current replica's share of a batch; with only one replica, the batch itself.
 

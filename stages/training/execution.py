@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from stages.inputs import tfrecord
-from stages.layers import max_pooling
+from stages.layers import max_pooling, replicas
 from stages.running import errors
 from stages.training import loop, resident
 
@@ -85,7 +85,7 @@ def streamed(
     _require_images_for_replicas(count, batch_size)
 
     def read(place: int) -> Iterator:
-        return split.batches(batch_size, epochs[place:], seed)
+        return split.batches(batch_size, epochs[place:], seed, replicas.here())
 
     return in_turn(read, math.ceil(count / batch_size))
 
@@ -114,9 +114,9 @@ def in_turn(read: Callable[[int], Iterator], steps: int) -> Callable[[int], Iter
 
 def _require_images_for_replicas(images: int, batch_size: int) -> None:
     """Check that every replica gets an image of the last batch; oneDNN's convolutions fail on none."""
-    replicas, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
-    if 0 < last < replicas:
+    count, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
+    if 0 < last < count:
         raise errors.BadInput(
-            f"expected a last batch of at least one image for each of {replicas} replicas, received {last} of"
+            f"expected a last batch of at least one image for each of {count} replicas, received {last} of"
             f" {images} images in batches of {batch_size}; change train.batch_size or subset.val_fraction"
         )
