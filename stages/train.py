@@ -33,6 +33,7 @@ from stages.training import (
     features,
     hardware,
     identity,
+    kernel_penalty,
     loop,
     memory,
     optimizers,
@@ -137,7 +138,7 @@ def train(
         kind = functools.partial(
             execution.trainer(how, params.batch_size),
             label_smoothing=params.label_smoothing,
-            penalty=loop.Penalty(params.l1, params.l2),
+            penalty=kernel_penalty.Penalty(params.l1, params.l2),
             class_weights=class_weight,
         )
         head_epochs = params.fine_tuning.head_epochs

@@ -56,13 +56,13 @@ strategy.run(tf.function(lambda images: layer(images, training=True)), args=(ima
 print(json.dumps([moving.numpy().tolist()[0] for moving in layer.non_trainable_variables]))
 """
 COMPILE = """
-from stages.training import loop
+from stages.training import kernel_penalty, loop, stepping
 
 with strategy.scope():
     pixels = keras.Input((2,), dtype="uint8")
     network = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Rescaling(1 / 255)(pixels)))
-    optimizer, penalty = keras.optimizers.SGD(0.1), loop.Penalty(0.0, 0.0)
-    trainer = loop.Trainer(
+    optimizer, penalty = keras.optimizers.SGD(0.1), kernel_penalty.Penalty(0.0, 0.0)
+    trainer = stepping.Trainer(
         network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=True
     )
     batch = tf.zeros([4, 2], tf.uint8), tf.constant([0, 1, 1, 1]), tf.constant([0, 1, 2, 3])

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stages.running import errors
-from stages.training import loop
+from stages.training import kernel_penalty, loop, stepping
 
 IMAGES, BATCH = 32, 8
 
@@ -22,10 +22,10 @@ def trainer(learning_rate=0.1, label_smoothing=0.0, l1=0.0, l2=0.0, class_weight
     dense = keras.layers.Dense(2, kernel_initializer="zeros")
     network = keras.Model(pixels, dense(values))
     dense.bias.assign([1e-3, 0.0])
-    optimizer, penalty = keras.optimizers.SGD(learning_rate), loop.Penalty(l1, l2)
+    optimizer, penalty = keras.optimizers.SGD(learning_rate), kernel_penalty.Penalty(l1, l2)
     variables = network.trainable_variables
     common = network, network, variables, optimizer, label_smoothing, penalty
-    return loop.Trainer(*common, jit=False, class_weights=class_weights)
+    return stepping.Trainer(*common, jit=False, class_weights=class_weights)
 
 
 def batches(flipped=False):
@@ -117,7 +117,7 @@ def test_a_network_that_is_never_certain_has_precision_0():
 @pytest.mark.parametrize(("l1", "l2", "expected"), [(0.5, 0.0, 5.0), (0.0, 0.5, 15.0), (0.5, 0.5, 20.0)])
 def test_a_penalty_counts_only_kernels(l1, l2, expected):
     kernel, bias = keras.Variable([[1.0, -2.0], [-3.0, 4.0]]), keras.Variable([100.0, 100.0])
-    assert float(loop.Penalty(l1, l2)([kernel, bias])) == expected
+    assert float(kernel_penalty.Penalty(l1, l2)([kernel, bias])) == expected
 
 
 @pytest.mark.parametrize("penalty", [{"l1": 0.5}, {"l2": 0.5}])
@@ -153,8 +153,8 @@ def test_an_image_of_three_times_the_weight_teaches_as_three_images(label_smooth
 def test_each_epoch_trains_only_the_variables_of_its_trainer():
     both = trainer()
     kernel, bias = both.network.trainable_variables
-    penalty = loop.Penalty(0.0, 0.0)
-    of_bias = loop.Trainer(
+    penalty = kernel_penalty.Penalty(0.0, 0.0)
+    of_bias = stepping.Trainer(
         both.network, both.network, [bias], keras.optimizers.SGD(0.1), 0.0, penalty, jit=False
     )
     seen = []
@@ -216,9 +216,9 @@ def test_patience_is_counted_in_each_phase():
 
 def head_again(first):
     """Another trainer of the same network, as of a second phase."""
-    optimizer, penalty = keras.optimizers.SGD(0.1), loop.Penalty(0.0, 0.0)
+    optimizer, penalty = keras.optimizers.SGD(0.1), kernel_penalty.Penalty(0.0, 0.0)
     variables = first.network.trainable_variables
-    return loop.Trainer(first.network, first.network, variables, optimizer, 0.0, penalty, jit=False)
+    return stepping.Trainer(first.network, first.network, variables, optimizer, 0.0, penalty, jit=False)
 
 
 def test_an_epoch_of_another_number_of_images_is_bad_input():
@@ -342,7 +342,7 @@ def averaging(momentum):
     one = trainer()
     optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=momentum)
     variables = one.network.trainable_variables
-    return loop.Trainer(one.network, one.network, variables, optimizer, 0.0, one.penalty, jit=False)
+    return stepping.Trainer(one.network, one.network, variables, optimizer, 0.0, one.penalty, jit=False)
 
 
 @pytest.mark.parametrize("val", [None, lambda epoch: batches()])

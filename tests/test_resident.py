@@ -12,7 +12,7 @@ from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord
 from stages.layers import dropout
 from stages.running import errors, paramfile
-from stages.training import execution, loop, optimizers, resident, schedules
+from stages.training import execution, kernel_penalty, optimizers, resident, schedules
 from tests import precisions, rounding, tiny, training
 
 COUNT, VIEWS = 24, 2  # of tiny's training images
@@ -47,7 +47,7 @@ def trainer(batch_size=5):
     kept = dropout.Dropout(0.25, seed=3)(values)
     network = keras.Model(pixels, keras.layers.Dense(2, kernel_initializer="zeros")(kept))
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-    common = network, network, network.trainable_variables, optimizer, 0.0, loop.Penalty(0.0, 0.0)
+    common = network, network, network.trainable_variables, optimizer, 0.0, kernel_penalty.Penalty(0.0, 0.0)
     return resident.Trainer(*common, batch_size=batch_size, jit=True)
 
 
@@ -129,7 +129,7 @@ def test_a_compiled_step_teaches_what_single_operations_do(records, model):
         classifier = assembly.assemble(
             network, split.manifest.image_shape, split.manifest.normalization, looks=2
         )
-        kind, penalty = execution.trainer(how, params.batch_size), loop.Penalty(0.0, 0.0)
+        kind, penalty = execution.trainer(how, params.batch_size), kernel_penalty.Penalty(0.0, 0.0)
         rates = schedules.WarmupThenDecay(0.05, "cosine", steps=6, warmup_steps=3, final_fraction=0.0)
         optimizer = optimizers.build(params.optimizer, rates, "float32", network)
         variables = network.trainable_variables

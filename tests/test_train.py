@@ -12,7 +12,7 @@ from stages.inputs import manifest, tfrecord
 from stages.layers import processor
 from stages.models import airbench, transfer
 from stages.running import errors, outputs
-from stages.training import loop
+from stages.training import stepping
 from tests import precisions, rounding, small_backbone, tiny
 from tests.training import OPTIONS, PARAMS, TRANSFER, history, load, run
 
@@ -210,14 +210,14 @@ def test_without_validation_images_its_history_columns_are_empty(tmp_path):
 
 
 def test_every_validation_takes_the_images_in_the_same_order(records, tmp_path, monkeypatch):
-    orders, test = [], loop.Trainer.test
+    orders, test = [], stepping.Trainer.test
 
     def noted(trainer, batches):
         taken = list(batches)
         orders.append(np.concatenate([positions for _, _, positions in taken]).tolist())
         return test(trainer, taken)
 
-    monkeypatch.setattr(loop.Trainer, "test", noted)
+    monkeypatch.setattr(stepping.Trainer, "test", noted)
     run(records, tmp_path, epochs=5)
     assert len(orders[0]) == 8 and orders == [orders[0]] * 5
 
@@ -353,14 +353,14 @@ def test_records_that_are_not_there_are_bad_input(tmp_path):
 
 def test_validation_images_are_read_in_batches_bounded_in_bytes(records, tmp_path, monkeypatch):
     sizes: list[int] = []
-    test = loop.Trainer.test
+    test = stepping.Trainer.test
 
     def noted(trainer, batches):
         taken = list(batches)
         sizes.extend(len(positions) for _, _, positions in taken)
         return test(trainer, taken)
 
-    monkeypatch.setattr(loop.Trainer, "test", noted)
+    monkeypatch.setattr(stepping.Trainer, "test", noted)
     monkeypatch.setattr(tfrecord, "BATCH_BYTES", 3 * 64)  # three images
     run(records, tmp_path, epochs=1, schedule=PARAMS["schedule"] | {"warmup_epochs": 0})
     assert sizes == [3, 3, 2]

@@ -14,7 +14,7 @@ from stages.inputs import manifest
 from stages.layers import processor
 from stages.models import transfer
 from stages.running import errors
-from stages.training import loop
+from stages.training import kernel_penalty, stepping
 from tests import precisions
 from tests.training import OPTIONS
 
@@ -165,8 +165,10 @@ def train_steps(model, steps):
     """Steps of the training loop on two classes of images."""
     pixels = keras.Input((8, 8, 3), dtype="uint8")
     network = keras.Model(pixels, model(keras.layers.Rescaling(1.0, dtype="float32")(pixels)))
-    optimizer, penalty = keras.optimizers.SGD(0.001), loop.Penalty(0.0, 0.0)
-    trainer = loop.Trainer(network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=False)
+    optimizer, penalty = keras.optimizers.SGD(0.001), kernel_penalty.Penalty(0.0, 0.0)
+    trainer = stepping.Trainer(
+        network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=False
+    )
     batch = images(8).astype(np.uint8), np.arange(8, dtype=np.int32) % 2, np.arange(8)
     trainer.train_epoch([batch] * steps, 8 * steps, "epoch 1/1")
 

@@ -23,7 +23,7 @@ from benchmarks.suites import templates
 from stages.inputs import tfrecord
 from stages.reporting import markdown
 from stages.review import comparison
-from stages.training import execution, loop, phases
+from stages.training import execution, kernel_penalty, loop, phases, stepping
 
 PAGE, MARKER = Path("docs/benchmarks.md"), "selection"
 BATCH = 500  # images of a test
@@ -87,10 +87,13 @@ def attempt(copy: scratch.Scratch, seed: int, chosen: argparse.Namespace) -> Cho
 def train(made: ours.Assembled, records: Path, seed: int) -> Chosen:
     """Train as the train stage does, and test the weights after each epoch."""
     params, network = made.params, made.network
-    models, penalty = (made.classifier.logits, made.classifier.tested), loop.Penalty(params.l1, params.l2)
+    models, penalty = (
+        (made.classifier.logits, made.classifier.tested),
+        kernel_penalty.Penalty(params.l1, params.l2),
+    )
 
-    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
-        return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
+    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> stepping.Trainer:
+        return stepping.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
 
     images, epochs = made.split.manifest.count, params.epochs
     steps = math.ceil(images / params.batch_size)

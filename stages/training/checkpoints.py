@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from stages.running import errors
 from stages.sources import cache
-from stages.training import loop, saved_state
+from stages.training import loop, saved_state, stepping
 from stages.training import team as teams
 
 SHARE = 0.02  # of the training's time that saving may take
@@ -47,7 +47,7 @@ class Checkpoints:
         team: The processes that train.
     """
 
-    def __init__(self, name: str, trainers: Sequence[loop.Trainer], team: teams.Team):
+    def __init__(self, name: str, trainers: Sequence[stepping.Trainer], team: teams.Team):
         self.name, self.team, self.network = name, team, trainers[-1].network
         of_all = [
             each

@@ -12,7 +12,7 @@ import tensorflow as tf
 from stages.inputs import tfrecord
 from stages.layers import max_pooling, replicas
 from stages.running import errors
-from stages.training import loop, resident
+from stages.training import resident, stepping
 
 Execution = Literal["stepwise", "compiled", "resident"]
 
@@ -62,11 +62,11 @@ def choose(
     return "compiled"
 
 
-def trainer(execution: Execution, batch_size: int) -> Callable[..., loop.Trainer]:
-    """Return a function that makes a trainer of this kind from the other arguments of `loop.Trainer`."""
+def trainer(execution: Execution, batch_size: int) -> Callable[..., stepping.Trainer]:
+    """Return a function that makes a trainer of this kind from the other arguments of `stepping.Trainer`."""
     if execution == "resident":
         return functools.partial(resident.Trainer, batch_size=batch_size, jit=True)
-    return functools.partial(loop.Trainer, jit=execution == "compiled")
+    return functools.partial(stepping.Trainer, jit=execution == "compiled")
 
 
 def streamed(

@@ -6,9 +6,9 @@ import keras
 import pydantic
 
 from stages.running import errors, paramfile
-from stages.training import frozen, loop, optimizers, schedules
+from stages.training import frozen, optimizers, schedules, stepping
 
-MakeTrainer = Callable[[list[keras.Variable], keras.optimizers.Optimizer], loop.Trainer]
+MakeTrainer = Callable[[list[keras.Variable], keras.optimizers.Optimizer], stepping.Trainer]
 
 
 class Schedule(paramfile.Section):
@@ -51,7 +51,7 @@ def build(
     policy: str,
     make_first: MakeTrainer | None = None,
     average: float | None = None,
-) -> list[loop.Trainer]:
+) -> list[stepping.Trainer]:
     """Make the trainer of each epoch: first for the layers outside the backbone, then for the whole network.
 
     Args:

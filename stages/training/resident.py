@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from stages.inputs import tfrecord
 from stages.layers import xla
-from stages.training import loop
+from stages.training import counts, stepping
 
 LARGEST = 2 * 2**30  # bytes of training images for which every GPU is assumed to have room
 STEPS = 500  # steps per call; after each call progress is shown and the loss is checked
@@ -88,7 +88,7 @@ def prepare(
     return views.epoch
 
 
-class Trainer(loop.Trainer):
+class Trainer(stepping.Trainer):
     """A trainer that takes the epochs of `Views`, in batches of `batch_size` images."""
 
     checked_pieces = 1
@@ -109,18 +109,18 @@ class Trainer(loop.Trainer):
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
 
-    def _batches(self, epoch: Epoch, begin: tf.Tensor, end: tf.Tensor, size: int) -> loop.Totals:
+    def _batches(self, epoch: Epoch, begin: tf.Tensor, end: tf.Tensor, size: int) -> counts.Totals:
         """Train on the images from `begin` up to `end`; their number is a multiple of `size`."""
 
-        def train(at: tf.Tensor, totals: loop.Totals) -> tuple[tf.Tensor, loop.Totals]:
+        def train(at: tf.Tensor, totals: counts.Totals) -> tuple[tf.Tensor, counts.Totals]:
             batch = tf.slice(epoch.order, [at], [size])
             images, labels = tf.gather(epoch.images, batch), tf.gather(epoch.labels, batch)
             return at + size, totals.add(self._train(images, labels))
 
-        nothing = loop.Totals(*(tf.zeros([]) for _ in loop.Totals._fields))
+        nothing = counts.Totals(*(tf.zeros([]) for _ in counts.Totals._fields))
         return tf.while_loop(lambda at, _: at < end, train, (begin, nothing))[1]
 
-    def _pieces(self, epoch: Epoch) -> Iterator[loop.Totals]:
+    def _pieces(self, epoch: Epoch) -> Iterator[counts.Totals]:
         count = len(epoch.order)
         full = count - count % self.batch_size
         for begin in range(0, full, STEPS * self.batch_size):

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed import race
 from benchmarks.speed.peers import ours
-from stages.training import execution, features, frozen, loop, phases
+from stages.training import execution, features, frozen, kernel_penalty, phases, stepping
 
 
 def prepare(data: Path, is_once: bool) -> race.Peer:
@@ -20,9 +20,9 @@ def prepare(data: Path, is_once: bool) -> race.Peer:
     parts = frozen.cut(network, classifier, params.test_time_augmentation) if is_once else None
     models = (parts.logits, parts.tested) if parts else (classifier.logits, classifier.tested)
 
-    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
-        penalty = loop.Penalty(params.l1, params.l2)
-        return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
+    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> stepping.Trainer:
+        penalty = kernel_penalty.Penalty(params.l1, params.l2)
+        return stepping.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
 
     tuning = params.fine_tuning.model_copy(update={"head_epochs": params.epochs})
     settings = params.optimizer, params.schedule, tuning, params.epochs

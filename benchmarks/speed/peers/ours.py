@@ -14,7 +14,7 @@ from stages import train
 from stages.classifier import architecture, assembly
 from stages.inputs import tfrecord
 from stages.running import paramfile
-from stages.training import execution, hardware, loop, phases
+from stages.training import execution, hardware, kernel_penalty, phases, stepping
 
 MOST_EPOCHS = 1000  # that a benchmark may ask for
 
@@ -47,10 +47,10 @@ def prepare(data: Path) -> race.Peer:
     """Prepare a training on `data`/subset/train."""
     params, split, network, classifier, precision = assemble(data)
     manifest = split.manifest
-    models, penalty = (classifier.logits, classifier.tested), loop.Penalty(params.l1, params.l2)
+    models, penalty = (classifier.logits, classifier.tested), kernel_penalty.Penalty(params.l1, params.l2)
 
-    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> loop.Trainer:
-        return loop.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
+    def make(variables: list[keras.Variable], optimizer: keras.optimizers.Optimizer) -> stepping.Trainer:
+        return stepping.Trainer(*models, variables, optimizer, params.label_smoothing, penalty, jit=False)
 
     settings = params.optimizer, params.schedule, params.fine_tuning, params.epochs
     steps = math.ceil(manifest.count / params.batch_size)
