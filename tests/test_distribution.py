@@ -13,10 +13,12 @@ import tensorflow as tf
 from stages.inputs import tfrecord
 from tests import rounding, tiny, training
 
-# Logical devices can only be made before TensorFlow's first operation: in a process of their own.
+# Logical devices can only be made before TensorFlow's first operation: in a process of their own. One is for
+# all tests, because it takes seconds to start.
 TWO_REPLICAS = """
 import json, sys
 from pathlib import Path
+
 import keras
 import tensorflow as tf
 
@@ -24,26 +26,31 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.set_visible_devices([], "GPU")
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-"""
-TRAIN = """
-from stages import train
 
-records, folder, params = Path(sys.argv[1]), Path(sys.argv[2]), train.Params(**json.loads(sys.argv[3]))
-with strategy.scope():
-    train.train(params, records / "train", records / "val", folder / "model", folder / "history.csv")
-"""
-DROP = """
-from stages.layers import dropout
+from stages import train
+from stages.layers import batch_norm, dropout
+from stages.running import errors
+from stages.training import kernel_penalty, stepping
+
+records, folder, found = Path(sys.argv[1]), Path(sys.argv[2]), {}
+for name, params in json.loads(sys.argv[3]).items():
+    keras.utils.clear_session()
+    own = folder / name
+    with strategy.scope():
+        try:
+            train.train(
+                train.Params(**params), records / "train", records / "val", own / "model", own / "history.csv"
+            )
+        except errors.BadInput as error:
+            found[name] = str(error)
 
 with strategy.scope():
     layer = dropout.Dropout(0.5, seed=1)
-ones = tf.ones([1000])
+ones, drawn = tf.ones([1000]), []
 for _ in range(2):
     each = strategy.run(tf.function(lambda: layer(ones, training=True)))
-    print(json.dumps([kept.numpy().tolist() for kept in strategy.experimental_local_results(each)]))
-"""
-NORMALIZE = """
-from stages.layers import batch_norm
+    drawn += [kept.numpy().tolist() for kept in strategy.experimental_local_results(each)]
+found["dropout"] = drawn
 
 with strategy.scope():
     layer = batch_norm.BatchNormalization(momentum=0.0)
@@ -53,20 +60,17 @@ images = strategy.experimental_distribute_values_from_function(
     lambda context: tf.reshape(tf.constant(shares[context.replica_id_in_sync_group]), [-1, 1, 1, 1])
 )
 strategy.run(tf.function(lambda images: layer(images, training=True)), args=(images,))
-print(json.dumps([moving.numpy().tolist()[0] for moving in layer.non_trainable_variables]))
-"""
-COMPILE = """
-from stages.training import kernel_penalty, loop, stepping
+found["statistics"] = [moving.numpy().tolist()[0] for moving in layer.non_trainable_variables]
 
 with strategy.scope():
     pixels = keras.Input((2,), dtype="uint8")
     network = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Rescaling(1 / 255)(pixels)))
     optimizer, penalty = keras.optimizers.SGD(0.1), kernel_penalty.Penalty(0.0, 0.0)
-    trainer = stepping.Trainer(
-        network, network, network.trainable_variables, optimizer, 0.0, penalty, jit=True
-    )
+    variables = network.trainable_variables
+    trainer = stepping.Trainer(network, network, variables, optimizer, 0.0, penalty, jit=True)
     batch = tf.zeros([4, 2], tf.uint8), tf.constant([0, 1, 1, 1]), tf.constant([0, 1, 2, 3])
-    print(json.dumps(trainer.train_epoch([batch], 4, "epoch 1")))
+    found["compiled"] = trainer.train_epoch([batch], 4, "epoch 1")
+(folder / "found.json").write_text(json.dumps(found))
 """
 # Shares of a batch are summed apart: in some ten steps of ten operations, each with sums over 64 pixels.
 DIFFERENCE = rounding.of_steps(10 * 10) * 64**0.5
@@ -75,6 +79,17 @@ MUON = SGD | {"name": "muon", "momentum": 0.6, "bias_scale": 10.0}
 UNEQUAL = {"dark": 1.0, "light": 3.0}
 AIRBENCH = {"name": "airbench", **training.OPTIONS["airbench"], "activation": "silu"}
 
+DENSE = {"model": {"name": "dense", "units": [4], "dropout": 0.0}, "optimizer": SGD}
+# Trained with one device and with two, whose shares of a batch differ if it is odd.
+EQUAL = {
+    "plain": DENSE,
+    "penalty": {**DENSE, "l2": 0.1},
+    "weights": {**DENSE, "batch_size": 5, "class_weight": UNEQUAL},
+    "average": {**DENSE, "average": 0.5},
+}
+FAST = {"model": AIRBENCH, "optimizer": MUON, "epochs": 4, "batch_size": 7, "calibrate": "none"}
+CASES = {**EQUAL, "fast": FAST, "refused": {"batch_size": 23}}
+
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
@@ -82,16 +97,23 @@ def records(tmp_path_factory):
     return tiny.build_records(folder, tiny.subset(folder / "arrays"))
 
 
-def run(script, *arguments):
-    command = [sys.executable, "-c", TWO_REPLICAS + script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def on_two_replicas(records, folder, **changes):
-    ended = run(TRAIN, records, folder, json.dumps(training.PARAMS | changes))
+@pytest.fixture(scope="module")
+def two(records, tmp_path_factory):
+    """What two replicas learn of each case, in a folder of its name, and found.json."""
+    folder = tmp_path_factory.mktemp("two")
+    params = json.dumps({name: training.PARAMS | changes for name, changes in CASES.items()})
+    command = [sys.executable, "-c", TWO_REPLICAS, records, folder, params]
+    ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "24 of 24 images" in ended.stderr  # both replicas' shares
+    assert ended.stderr.count("24 of 24 images") == sum(
+        {**training.PARAMS, **CASES[name]}["epochs"] for name in CASES if name != "refused"
+    )  # both replicas' shares
     return folder
+
+
+@pytest.fixture
+def found(two):
+    return json.loads((two / "found.json").read_text())
 
 
 def val_loss(records, folder):
@@ -102,25 +124,19 @@ def val_loss(records, folder):
     return float(tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities)))
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"l2": 0.1}, {"batch_size": 5, "class_weight": UNEQUAL}, {"average": 0.5}]
-)
-def test_two_replicas_learn_what_one_learns(records, tmp_path, changes):
-    changes = {"model": {"name": "dense", "units": [4], "dropout": 0.0}, "optimizer": SGD, **changes}
+@pytest.mark.parametrize("case", EQUAL)
+def test_two_replicas_learn_what_one_learns(records, two, tmp_path, case):
     keras.utils.clear_session()
-    one = training.run(records, tmp_path / "one", **changes)
-    two = on_two_replicas(records, tmp_path / "two", **changes)
-    expected, received = (training.history(folder) for folder in (one, two))
+    one = training.run(records, tmp_path, **EQUAL[case])
+    expected, received = (training.history(folder) for folder in (one, two / case))
     np.testing.assert_allclose(received, expected, rtol=DIFFERENCE)
-    weights = (training.load(folder).get_weights() for folder in (one, two))
+    weights = (training.load(folder).get_weights() for folder in (one, two / case))
     for mine, its in zip(*weights, strict=True):
         np.testing.assert_allclose(its, mine, rtol=DIFFERENCE, atol=DIFFERENCE)
 
 
-def test_the_fast_recipe_learns_on_two_replicas(records, tmp_path):
-    # 24 images in batches of 7: the replicas' shares differ.
-    changes = {"model": AIRBENCH, "optimizer": MUON, "epochs": 4, "batch_size": 7, "calibrate": "none"}
-    folder = on_two_replicas(records, tmp_path, **changes)
+def test_the_fast_recipe_learns_on_two_replicas(records, two):
+    folder = two / "fast"
     history = training.history(folder)
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     assert all(np.isfinite(weights).all() for weights in training.load(folder).get_weights())
@@ -128,23 +144,21 @@ def test_the_fast_recipe_learns_on_two_replicas(records, tmp_path):
     assert val_loss(records, folder) == pytest.approx(history["val_loss"][kept - 1], rel=DIFFERENCE)
 
 
-def test_a_last_batch_without_an_image_per_replica_is_refused(records, tmp_path):
-    ended = run(TRAIN, records, tmp_path, json.dumps(training.PARAMS | {"batch_size": 23}))
-    assert "each of 2 replicas, received 1 of 24 images in batches of 23" in ended.stderr
-    assert not list(tmp_path.iterdir())
+def test_a_last_batch_without_an_image_per_replica_is_refused(two, found):
+    assert "each of 2 replicas, received 1 of 24 images in batches of 23" in found["refused"]
+    assert not (two / "refused").exists()
 
 
-def test_moving_statistics_weigh_replicas_by_their_images():
-    mean, variance = json.loads(run(NORMALIZE).stdout)
+def test_moving_statistics_weigh_replicas_by_their_images(found):
+    mean, variance = found["statistics"]
     assert mean == pytest.approx((1 + 3 + 8 + 0) / 4)
     assert variance == pytest.approx((3 * np.var([1, 3, 8]) + 0) / 4)
 
 
-def test_replicas_drop_apart_from_each_other():
-    draws = np.array([json.loads(line) for line in run(DROP).stdout.splitlines()]).reshape(4, 1000)
-    for mine, its in itertools.combinations(draws > 0, 2):
+def test_replicas_drop_apart_from_each_other(found):
+    for mine, its in itertools.combinations(np.array(found["dropout"]) > 0, 2):
         assert (mine & its).mean() == pytest.approx(0.25, abs=5 * 0.5 / 1000**0.5)  # five deviations
 
 
-def test_a_step_that_one_replica_would_compile_runs_on_two():
-    assert json.loads(run(COMPILE).stdout)["loss"] == pytest.approx(np.log(2), rel=0.2)
+def test_a_step_that_one_replica_would_compile_runs_on_two(found):
+    assert found["compiled"]["loss"] == pytest.approx(np.log(2), rel=0.2)
