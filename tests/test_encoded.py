@@ -103,6 +103,18 @@ def test_epochs_of_one_pipeline_are_those_of_one_each(built):
         np.testing.assert_array_equal(one, other)
 
 
+def test_few_images_are_shuffled_at_a_time(built, monkeypatch):
+    split = encoded.read(built / "train")
+    stored = np.concatenate([batch[2] for batch in split.blocks(0, 0)])
+    mean = sum(split.manifest.shard_bytes.values()) // len(stored)
+    monkeypatch.setattr(encoded, "SHUFFLED_BYTES", 4 * mean)
+    found = epoch(built / "train", 0)[2].tolist()
+    ahead = [place - found.index(position) for place, position in enumerate(stored.tolist())]
+    assert found != stored.tolist() and max(ahead) < 4  # an image is at most so much earlier
+    monkeypatch.setattr(encoded, "SHUFFLED_BYTES", 1)
+    assert epoch(built / "train", 0)[2].tolist() == stored.tolist()
+
+
 def smooth(count, height, width, channels):
     """Pictures without noise, which JPEG keeps well."""
     coarse = np.random.default_rng(0).integers(0, 256, (count, 3, 3, 3), np.uint8)
