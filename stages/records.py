@@ -4,6 +4,7 @@ Reads data/subset, and the pictures that are only listed there by data/raw; writ
 split) and a figure of the training images.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,12 +81,13 @@ def records(params: Params, raw_files: Path, subset: Path, folder: Path, figure:
     what = plan.what if plan else f"{views.number} x {int(in_view.sum()):,} images"
     remedy = shards.REMEDY if plan else decoded.REMEDY
     disk.require_space(folder, pixels + needed, remedy, f"{what} of train, and those of val and test")
-    with outputs.folder(folder) as partial:
+    with outputs.folder(folder) as partial, contextlib.ExitStack() as until_all_is_written:
         for split in ("train", *others):
             (partial / split).mkdir()
             names.copy(subset / split, partial / split)
         if plan:
-            written = shards.write(partial / "train", plan, params.scheduler)
+            building = shards.written(partial / "train", plan, params.scheduler)
+            written = until_all_is_written.enter_context(building)
             constants = _constants(params.normalize, written.sums)
             layout = written.described
         else:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from stages.classifier import architecture
-from stages.running import errors
+from stages.running import code, errors
 from stages.sources import cache
 from stages.training import checkpoints, identity, loop, saved_state, selection, team
 from tests import small_backbone, tiny, training
@@ -203,7 +203,7 @@ def test_the_name_follows_from_facts_and_code(tmp_path, monkeypatch):
     assert identity.key({"a": 2}, "b") != name
     copy = tmp_path / "loop.py"
     shutil.copyfile(loop.__file__, copy)
-    monkeypatch.setattr(identity, "PROJECT", tmp_path)
+    monkeypatch.setattr(code, "PROJECT", tmp_path)
     monkeypatch.setattr(loop, "__file__", str(copy))
     name = identity.key()
     assert identity.key() == name

@@ -46,8 +46,8 @@ def planned(plan):
 
 def write(folder, planned, scheduler=None):
     folder.mkdir()
-    shards.write(folder, planned, scheduler)
-    return tiny.digests(folder)
+    with shards.written(folder, planned, scheduler):
+        return tiny.digests(folder)
 
 
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, planned, monkeypatch, fetch_cache):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,8 +103,11 @@ def plan(
     return Plan(chosen, source, how, summed, expected, there, name)
 
 
-def write(folder: Path, planned: Plan, scheduler: str | None) -> Written:
+@contextlib.contextmanager
+def written(folder: Path, planned: Plan, scheduler: str | None) -> Iterator[Written]:
     """Build the shards in the cache, where they outlive a process that is killed, and put them into a folder.
+
+    They are removed from the cache when the `with` statement ends without an error.
 
     Args:
         folder: The folder of the split; it exists.
@@ -114,38 +118,45 @@ def write(folder: Path, planned: Plan, scheduler: str | None) -> Written:
         errors.BadInput: see `cluster.results` and `shard.build`; or the disk has no room.
         OSError: the disk is full.
     """
-    count = len(planned.chosen.labels)
     with cache.kept("records", planned.name) as place:
         for left in place.glob("*.partial"):
             left.unlink()
         remedy = f"{REMEDY}, or set {cache.NAME} to a folder on a disk with more"
         disk.require_space(place, planned.needed, remedy, planned.what)
-        jobs = _jobs(planned, place.absolute())
-        found: dict[int, shard.Built] = {}
-        with progress.bar(count, f"encoding {folder.name} images", "images") as bar:
-            way = cluster.results(jobs, scheduler) if scheduler else processes.results(jobs, cores.usable())
-            with contextlib.closing(way) as results:
-                for built in results:
-                    found[built.number] = built
-                    bar.update(built.images)
-        names = [encoded.shard_name(number) for number in range(len(jobs))]
-        for name in names:
-            _move(place / name, folder / name)
+        found = _built(planned, _jobs(planned, place.absolute()), scheduler)
+        for each in found:
+            name = encoded.shard_name(each.number)
+            _link(place / name, folder / name)
+        arrays.save(folder / encoded.LABELS, planned.chosen.labels)
+        yield _described(planned, found)
         for left in place.iterdir():
             left.unlink()
-    arrays.save(folder / encoded.LABELS, planned.chosen.labels)
-    sums = normalize.none_yet(planned.source.shape[-1])
-    for built in found.values():
+
+
+def _built(planned: Plan, jobs: list[shard.Job], scheduler: str | None) -> list[shard.Built]:
+    """Let workers build the shards; return what they hold, in their order."""
+    way = cluster.results(jobs, scheduler) if scheduler else processes.results(jobs, cores.usable())
+    found = []
+    label = "encoding train images"
+    with contextlib.closing(way), progress.bar(len(planned.chosen.labels), label, "images") as bar:
+        for built in way:
+            found.append(built)
+            bar.update(built.images)
+    return sorted(found, key=lambda built: built.number)
+
+
+def _described(planned: Plan, found: list[shard.Built]) -> Written:
+    how, sums = planned.encoding, normalize.none_yet(planned.source.shape[-1])
+    for built in found:
         sums = sums.add(normalize.Sums(built.pixels, np.array(built.total), np.array(built.squares)))
-    how = planned.encoding
     stated = manifest.Encoded(
         format=how.format,
         quality=how.quality if how.format == "jpeg" else None,
-        shard_images={name: found[number].images for number, name in enumerate(names)},
+        shard_images={encoded.shard_name(built.number): built.images for built in found},
         short_side=how.short_side,
     )
-    most = max(built.most for built in found.values())
-    described = {"encoded": stated.model_dump(), "images_per_record": most, "shards": len(names)}
+    most = max(built.most for built in found)
+    described = {"encoded": stated.model_dump(), "images_per_record": most, "shards": len(found)}
     return Written(described, sums)
 
 
@@ -170,8 +181,8 @@ def _jobs(planned: Plan, folder: Path) -> list[shard.Job]:
     ]
 
 
-def _move(source: Path, target: Path) -> None:
-    """Put a file into its place without copying it if it is on the same disk."""
+def _link(source: Path, target: Path) -> None:
+    """Put a file into a second place without copying it if that is on the same disk; else move it."""
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without links

@@ -2,25 +2,20 @@
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from stages.running import code
 from stages.sources import checksums
-
-PROJECT = Path(__file__).parents[1]  # its code
 
 
 def key(*facts: Any) -> str:
     """Return the name of a training: a digest of facts, JSON values each, and of this project's code.
 
-    The code is that of all modules of the project that are imported.
+    The code is that of all modules that are imported, see `code.digest`.
     """
-    digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    for path in sorted(Path(file) for file in files if file and Path(file).is_relative_to(PROJECT)):
-        digest.update(path.relative_to(PROJECT).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    content = json.dumps([*facts, code.digest()], sort_keys=True).encode()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def of_weights(place: Path | None) -> list[str]:
