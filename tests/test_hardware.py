@@ -98,6 +98,14 @@ def test_the_environment_says_what_ran_in_json():
     assert json.loads(json.dumps(described)) == described
 
 
+def test_machines_that_train_together_may_differ_in_their_processors():
+    one, other, foreign = (
+        hardware.alike(hardware.environment(hardware.Hardware("cpu", *kind), deterministic=True))
+        for kind in (("one", "float32"), ("other", "float32"), ("one", "mixed_bfloat16"))
+    )
+    assert one == other != foreign
+
+
 @pytest.mark.parametrize(("instruction_set", "onednn"), [("amx", True), ("avx2", False)])
 def test_the_environment_says_how_onednn_computed(monkeypatch, instruction_set, onednn):
     monkeypatch.setattr(processor, "instruction_set", lambda: instruction_set)

@@ -54,7 +54,11 @@ class Pair:
         for each in held:
             each.close()
         self.workers = [self.start(0, killed_after), self.start(1, 0)]
-        self.said = [worker.communicate(timeout=4 * SECONDS) for worker in self.workers]
+        try:
+            self.said = [worker.communicate(timeout=4 * SECONDS) for worker in self.workers]
+        finally:
+            for worker in self.workers:
+                worker.kill()
         self.statuses = [worker.returncode for worker in self.workers]
 
     def start(self, number, killed_after):
