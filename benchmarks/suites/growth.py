@@ -4,8 +4,8 @@
     python -m benchmarks growth --sets 32:10000 256:10000
 
 Own pictures of 32 and of 256 pixels, all of them different, go from a folder through all stages to a judged
-model of one epoch, each stage in a process of its own. The small ones take the decoded way, and so many large
-ones the encoded one. A set that is measured replaces the earlier figures of this set; others stay.
+model of one epoch, each stage in a process of its own. The small ones are kept in the way that `auto`
+chooses, the large ones are encoded. A set that is measured replaces the earlier figures of this set; others stay.
 """
 
 import os
@@ -110,7 +110,9 @@ def write_params(folder: Path, chosen: Set) -> None:
     if side < chosen.pixels:
         crop = {"random_resized_crop": {"area": [0.35, 1.0], "ratio": [0.75, 1.3333]}}
         document["records"]["augment"] = [crop, {"flip_horizontal": {"probability": 0.5}}]
+        document["records"] |= {"encoding": "encoded"}
         document["records"]["encoded"]["short_side"] = chosen.pixels
+        document["subset"]["decode"] = "later"
     network = {"name": "three_block_cnn", "filters": [8], "dropout": 0.0, "batch_norm_momentum": 0.9}
     document["train"] |= {"model": network, "epochs": 1, "batch_size": 200, "test_time_augmentation": 1}
     document["train"]["fine_tuning"]["head_epochs"] = 0
