@@ -5,7 +5,7 @@
 
 Own pictures of 32 and of 256 pixels, all of them different, go from a folder through all stages to a judged
 model of one epoch, each stage in a process of its own. The small ones are kept in the way that `auto`
-chooses, the large ones are encoded. A set that is measured replaces the earlier figures of this set; others stay.
+chooses, the large ones are encoded. A set that is measured replaces its earlier figures; others stay.
 """
 
 import os
