@@ -31,7 +31,7 @@ class Assembled(NamedTuple):
 
 def assemble(data: Path, records: str = "records") -> Assembled:
     """Write the records of `data`/subset to `data`/`records`, and make the parts as the train stage does."""
-    child.stage("records", data, "subset", records, f"{records}.png")
+    child.stage("records", data, "raw", "subset", records, f"{records}.png")
     params = paramfile.read(train.Params, "train", data / "params.yaml")
     split = tfrecord.Split(data / records / "train")
     manifest = split.manifest
