@@ -164,7 +164,8 @@ def _jobs(planned: Plan, folder: Path) -> list[shard.Job]:
     """Divide the images into shards, in their order."""
     chosen = planned.chosen
     parts = np.array_split(np.arange(len(chosen.labels)), planned.shards)
-    threads = -(-cores.usable() // planned.shards)
+    # Two or more, so that the last shard does not leave a core idle.
+    threads = max(2, -(-cores.usable() // planned.shards))
     return [
         shard.Job(
             number,
