@@ -113,8 +113,8 @@ def write_params(folder: Path, chosen: Set) -> None:
         document["records"] |= {"encoding": "encoded"}
         document["records"]["encoded"]["short_side"] = chosen.pixels
         document["subset"]["decode"] = "later"
-    network = {"name": "three_block_cnn", "filters": [8], "dropout": 0.0, "batch_norm_momentum": 0.9}
-    document["train"] |= {"model": network, "epochs": 1, "batch_size": 200, "test_time_augmentation": 1}
+    network = {"name": "simple_cnn", "filters": [4], "kernel_size": 3, "units": [16], "dropout": 0.0}
+    document["train"] |= {"model": network, "epochs": 1, "batch_size": 50, "test_time_augmentation": 1}
     document["train"]["fine_tuning"]["head_epochs"] = 0
     document["train"]["schedule"]["warmup_epochs"] = 0.0
     yaml.dump(document, folder / "params.yaml")
