@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from stages.classifier import architecture
-from stages.running import code, errors
+from stages.running import code, durable, errors
 from stages.sources import cache
 from stages.training import checkpoints, identity, loop, saved_state, selection, team
 from tests import small_backbone, tiny, training
@@ -318,7 +318,7 @@ def test_a_full_disk_keeps_no_training_from_ending(records, tmp_path, whole, mon
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "_to_the_disk", full)
+    monkeypatch.setattr(durable, "flush", full)
     assert left(trained(records, tmp_path / "out")) == whole("quick")
     assert capsys.readouterr().out.count("no further checkpoints are kept") == 1
     assert kept() == []

@@ -93,7 +93,7 @@ def measure(folder: Path, chosen: Set) -> dict[str, Any]:
     manifest = outputs.read_json(folder / "records/train/manifest.json")
     return {
         **chosen._asdict(),
-        "way": "encoded" if manifest.get("encoding") else "decoded",
+        "way": "encoded" if manifest.get("encoded") else "decoded",
         "stages": found,
         "machine": machine.describe(),
     }

@@ -4,7 +4,6 @@ A file appears under its name only when it is whole, and a second file beside it
 both are there, the shard is not built again.
 """
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from stages.building import encoding, sources
 from stages.inputs import encoded, encoded_example, normalize, tfrecord
-from stages.running import ahead, errors, outputs, paramfile
+from stages.running import ahead, durable, errors, outputs, paramfile
 
 
 class Job(NamedTuple):
@@ -74,7 +73,7 @@ def build(job: Job) -> Built:
     found = _Found(normalize.none_yet(job.source.shape[-1]))
     try:
         tfrecord.write_shard(partial, _records(job, found))
-        _to_the_disk(partial)
+        durable.flush(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -88,8 +87,8 @@ def build(job: Job) -> Built:
         squares=found.sums.squares.tolist(),
     )
     outputs.write_json(_facts(path), built.model_dump())
-    _to_the_disk(_facts(path))
-    _to_the_disk(job.folder)
+    durable.flush(_facts(path))
+    durable.flush(job.folder)
     return built
 
 
@@ -158,12 +157,3 @@ def pixels(
         return image, image
     whole = source.whole(place)
     return encoding.shrunk(whole, short_side), source.shaped(whole) if shaped else None
-
-
-def _to_the_disk(path: Path) -> None:
-    """Wait until a file or folder would survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

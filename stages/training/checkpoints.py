@@ -8,7 +8,6 @@ folder that is named by everything the training depends on: no other experiment 
 import contextlib
 import io
 import math
-import os
 import shutil
 import sys
 import time
@@ -21,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stages.running import errors
+from stages.running import durable, errors
 from stages.sources import cache
 from stages.training import loop, saved_state, stepping
 from stages.training import team as teams
@@ -163,7 +162,7 @@ class Checkpoints:
         try:
             path = Path(self.manager.save(checkpoint_number=state.epoch))
             for file in (*path.parent.glob(f"{path.name}.*"), path.parent):
-                _to_the_disk(file)
+                durable.flush(file)
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).splitlines()[0]
             print(f"no further checkpoints are kept: they cannot be written: {reason}", flush=True)
@@ -176,12 +175,3 @@ class Checkpoints:
 def _here(variable: keras.Variable) -> tf.Variable:
     """Return a variable as the first replica of this process has it."""
     return tf.distribute.get_strategy().experimental_local_results(variable.value)[0]
-
-
-def _to_the_disk(path: Path) -> None:
-    """Wait until a file or folder would survive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
