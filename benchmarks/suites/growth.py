@@ -149,7 +149,7 @@ def rows(measured: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 def figure(measured: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw seconds and peak memory of each stage by the number of pictures."""
-    drawn = Figure(figsize=(10, 4.5), layout="constrained")
+    drawn = Figure(figsize=(10, 5.2), layout="constrained")
     seconds, memory = drawn.subplots(1, 2)
     for pixels in TRAINED_PIXELS:
         sets = [each for each in measured if each["pixels"] == pixels]
@@ -160,9 +160,11 @@ def figure(measured: Sequence[Mapping[str, Any]]) -> Figure:
             seconds.plot(counts, [each["seconds"] for each in used], label=f"{stage}, {pixels} pixels", **how)
             memory.plot(counts, [each["gib"] for each in used], **how)
     seconds.set(xscale="log", yscale="log", xlabel="pictures", ylabel="seconds", title="Seconds by stage")
-    memory.set(xscale="log", xlabel="pictures", ylabel="GiB", ylim=(0, None), title="Peak memory by stage")
+    memory.set(
+        xscale="log", xlabel="pictures", ylabel="GiB", ylim=(0, 1.05 * MOST_GIB), title="Peak memory by stage"
+    )
     memory.axhline(MOST_GIB, color="#888888", linewidth=1)
-    seconds.legend(fontsize=7, ncols=2)
+    drawn.legend(loc="outside lower center", ncols=len(COLOURS), frameon=False, handlelength=3, fontsize=8)
     for axes in (seconds, memory):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
