@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> None:
     """Run the benchmark that the first word names with the others as its options, or list them all."""
     name = words[0] if words else "--help"
     if name in ("-h", "--help"):
-        print(f"{__doc__}\n\n" + "\n".join(f"  {each:10}{_summary(each)}" for each in NAMES))
+        print(f"{__doc__}\n\n" + "\n".join(f"  {each:12}{_summary(each)}" for each in NAMES))
         return
     try:
         if name not in NAMES:

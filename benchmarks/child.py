@@ -14,6 +14,13 @@ from typing import Any, NamedTuple
 from stages.running import errors
 
 PROJECT = Path(__file__).parents[1]
+FILES = {  # by stage: what it reads and writes in a folder
+    "download": ["raw", "faults.csv"],
+    "subset": ["raw", "subset", "data.json", "data.png"],
+    "records": ["raw", "subset", "records", "training_images.png"],
+    "train": ["records/train", "records/val", "model", "history.csv"],
+    "evaluate": ["model", "records/test", "data.json", "history.csv", "reports"],
+}
 LAST_LINES = 15  # of what a command said, in errors
 # Linux counts what a process held when it started a command towards the command's peak, so that a
 # small process has to start it.

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import child
 from benchmarks.speed import exports, runtimes
+from benchmarks.suites import templates
 from stages.running import errors
 from tests import tiny
 
@@ -54,7 +55,7 @@ def test_each_format_is_exported_and_the_table_is_renewed(tmp_path, monkeypatch,
     (tmp_path / "model/model.keras").write_bytes(bytes(1_000_000))
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- exports -->\nold\n<!-- /exports -->\nafter\n")
-    monkeypatch.setattr(exports, "PAGE", page)
+    monkeypatch.setattr(templates, "PAGE", page)
     places = ["--model", str(tmp_path / "model"), "--records", str(tmp_path / "records")]
     output = ["--output", str(tmp_path / "exports.json")]
     exports.main([*places, *output, "--rounds", "3", "--looks", "1", "--page"])

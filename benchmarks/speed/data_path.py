@@ -31,10 +31,7 @@ FEW_IMAGES = 5_000
 MANY = 10  # times FEW_IMAGES
 READING_BATCH = 250
 REPEATS = 5  # of what takes a second or so; the median counts
-STAGES = {  # that see every image: what they read and write
-    "records": ["raw", "subset", "records", "training_images.png"],
-    "train": ["records/train", "records/val", "model", "history.csv"],
-}
+STAGES = {stage: child.FILES[stage] for stage in ("records", "train")}  # that see every image
 
 yaml = YAML(typ="safe")
 

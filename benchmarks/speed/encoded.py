@@ -24,7 +24,7 @@ BATCH = 64
 FEWER = 8  # times fewer pictures, of which reading should take as much memory
 CROP = {"random_resized_crop": {"area": [0.35, 1.0], "ratio": [0.75, 1.3333]}}
 FLIP = {"flip_horizontal": {"probability": 0.5}}
-RECORDS = ["raw", "subset", "records", "training_images.png"]
+RECORDS = child.FILES["records"]
 # So that a process has one core, whatever it starts.
 ONE_CORE = """
 import os, sys

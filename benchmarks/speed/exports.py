@@ -21,7 +21,6 @@ from stages.inputs import manifest
 from stages.reporting import markdown
 from stages.running import errors
 
-PAGE = Path("docs/benchmarks.md")
 BATCH = 256
 TIMES = 15.0  # as fast as Keras's predict, with one image
 NAMES = {
@@ -41,7 +40,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
     parser.add_argument("--batch", type=int, default=BATCH, help="images")
     parser.add_argument("--looks", type=int, help="of the exports at an image; as the model's unless given")
-    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {templates.PAGE} as well")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/exports.json"))
     chosen = parser.parse_args(words)
     if min(chosen.rounds, chosen.batch) < 1:
@@ -58,7 +57,7 @@ def main(words: Sequence[str]) -> None:
     machine.publish(chosen.output, render(report), report)
     if chosen.page:
         shown = f"{markdown.cut(*cells(report))}\n\n{machine.line(machine.describe())}."
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), "exports", shown))
+        templates.renew("exports", shown)
 
 
 def _command(export: str, place: Path, chosen: Any) -> list[object]:

@@ -26,11 +26,7 @@ CLASSES = 10
 DIFFERENT = 10_000  # pictures; others are copies, files of their own
 SIZE = 128  # pixels of height and width in the records
 GIB = 1024  # MiB
-STAGES = {  # what they read and write
-    "download": ["raw", "faults.csv"],
-    "subset": ["raw", "subset", "data.json", "data.png"],
-    "records": ["raw", "subset", "records", "training_images.png"],
-}
+STAGES = {stage: child.FILES[stage] for stage in ("download", "subset", "records")}
 
 yaml = YAML(typ="safe")
 

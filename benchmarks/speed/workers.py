@@ -90,7 +90,7 @@ def prepare(folder: Path, ways: Sequence[Way], chosen: argparse.Namespace) -> No
     """Write records of made-up images, and a params file for each way."""
     images.write(folder / "subset", chosen.images)
     shutil.copyfile(chosen.params, folder / "params.yaml")
-    child.stage("records", folder, "raw", "subset", "records", "records.png")
+    child.stage("records", folder, *child.FILES["records"])
     yaml = YAML()
     for way in ways:
         document = yaml.load(folder / "params.yaml")

@@ -16,7 +16,7 @@ from benchmarks.suites import templates
 from stages.reporting import markdown
 
 RESULTS = Path("reports/benchmarks/calibration.json")
-PAGE, MARKER = Path("docs/benchmarks.md"), "calibration"
+MARKER = "calibration"
 CONFIGS = [
     "cifar10-three-classes-fast",
     "cifar10-three-classes",
@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("calibration", __doc__, range(1))
     parser.add_argument("names", nargs="*", metavar="NAME", default=CONFIGS)
-    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {templates.PAGE} as well")
     chosen = parser.parse_args(words)
     with scratch.copy(Path(), scratch.folder()) as copy:
         for name, seed in itertools.product(chosen.names, chosen.seeds):
@@ -46,8 +46,7 @@ def main(words: Sequence[str]) -> None:
     found = rows(runs.read(RESULTS))
     print(machine.line(machine.describe()), table.render(HEADERS, found), sep="\n\n")
     if chosen.page:
-        text = markdown.cut(HEADERS, found)
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
+        templates.renew(MARKER, markdown.cut(HEADERS, found))
 
 
 def rows(measured: Sequence[runs.Run]) -> list[list[str]]:

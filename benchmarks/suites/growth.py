@@ -25,16 +25,10 @@ from stages.reporting import markdown
 from stages.running import errors, outputs
 
 RESULTS, PICTURE = Path("reports/benchmarks/growth.json"), Path("reports/benchmarks/growth.png")
-PAGE, MARKER = Path("docs/benchmarks.md"), "growth"
+MARKER = "growth"
 SETS = ["32:10000", "32:100000", "32:1000000", "256:10000", "256:100000"]
 TRAINED_PIXELS = {32: 32, 256: 224}  # by the pixels of the files
-STAGES = {  # what they read and write
-    "download": ["raw", "faults.csv"],
-    "subset": ["raw", "subset", "data.json", "data.png"],
-    "records": ["raw", "subset", "records", "training_images.png"],
-    "train": ["records/train", "records/val", "model", "history.csv"],
-    "evaluate": ["model", "records/test", "data.json", "history.csv", "reports"],
-}
+STAGES = child.FILES
 GIB = 1024  # MiB
 MOST_GIB = 2  # of a stage
 COLOURS = dict(zip(STAGES, ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"], strict=True))
@@ -53,7 +47,7 @@ def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("growth", __doc__)
     parser.add_argument("--sets", nargs="+", default=SETS, metavar="PIXELS:COUNT")
-    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {templates.PAGE} as well")
     chosen = parser.parse_args(words)
     for each in map(parse, chosen.sets):
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -63,8 +57,7 @@ def main(words: Sequence[str]) -> None:
     with outputs.file(PICTURE) as partial:
         canvas.save(figure(measured), partial)
     if chosen.page:
-        text = markdown.cut(HEADERS, rows(measured))
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
+        templates.renew(MARKER, markdown.cut(HEADERS, rows(measured)))
 
 
 def parse(text: str) -> Set:

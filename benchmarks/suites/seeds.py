@@ -26,7 +26,7 @@ from stages.review import comparison, crossed
 from stages.running import errors, outputs, progress
 
 RESULTS = Path("reports/benchmarks/seeds.json")
-PAGE, MARKER = Path("docs/benchmarks.md"), "seeds"
+MARKER = "seeds"
 REAL = recipes.Recipe("digits")
 COUNTS = (2, 3, 5, 10)  # trainings of a side
 POWER_SHARE = 5  # of the pairs, one in so many is drawn again for each difference
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> None:
     parser = options.parser("seeds", __doc__, range(20))
     parser.add_argument("--real", action="store_true", help="train the digits instead of simulating")
     parser.add_argument("--pairs", type=int, default=10_000, help="simulated pairs without a difference")
-    parser.add_argument("--page", action="store_true", help=f"renew the tables in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the tables in {templates.PAGE} as well")
     parser.add_argument("--output", type=Path, default=RESULTS)
     chosen = parser.parse_args(words)
     if chosen.real:
@@ -55,8 +55,7 @@ def main(words: Sequence[str]) -> None:
     found = outputs.read_json(chosen.output)
     print(machine.line(machine.describe()), table.render(HEADERS, rows(found)), sep="\n\n")
     if chosen.page:
-        text = markdown.cut(HEADERS, rows(found))
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
+        templates.renew(MARKER, markdown.cut(HEADERS, rows(found)))
 
 
 def simulate(pairs: int) -> list[dict[str, Any]]:

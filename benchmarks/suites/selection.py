@@ -25,7 +25,7 @@ from stages.reporting import markdown
 from stages.review import comparison
 from stages.training import execution, kernel_penalty, loop, phases, stepping
 
-PAGE, MARKER = Path("docs/benchmarks.md"), "selection"
+MARKER = "selection"
 BATCH = 500  # images of a test
 HEADERS = [
     "seed",
@@ -60,15 +60,14 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--config", default="digits", help="a file of configs/")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/selection.json"))
-    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {templates.PAGE} as well")
     chosen = parser.parse_args(words)
     with scratch.copy(Path(), scratch.folder()) as copy:
         runs = [attempt(copy, seed, chosen) for seed in chosen.seeds]
     report = {"config": chosen.config, "runs": [run._asdict() for run in runs]}
     machine.publish(chosen.output, table.render(HEADERS, rows(runs)), report)
     if chosen.page:
-        text = markdown.cut(HEADERS, rows(runs))
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
+        templates.renew(MARKER, markdown.cut(HEADERS, rows(runs)))
 
 
 def attempt(copy: scratch.Scratch, seed: int, chosen: argparse.Namespace) -> Chosen:

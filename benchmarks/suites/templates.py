@@ -8,6 +8,8 @@ import jinja2
 from benchmarks import runs
 from stages.running import errors, outputs
 
+PAGE = Path("docs/benchmarks.md")  # with a table of each benchmark
+
 
 def render(name: str, **values: Any) -> str:
     """Fill a template in. Its filter `spread` makes one cell of the values of several runs."""
@@ -28,6 +30,11 @@ def replace(text: str, name: str, between: str) -> str:
         raise errors.BadInput(f"expected one {start} and, after it, one {end}, found others")
     head, rest = text.split(start)
     return f"{head}{start}\n{between}\n{end}{rest.split(end)[1]}"
+
+
+def renew(name: str, between: str) -> None:
+    """Put something else between the markers of a name in `PAGE`; raises what `replace` does."""
+    write(PAGE, replace(PAGE.read_text("utf-8"), name, between))
 
 
 def write(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from stages.running import outputs
 
 FOLDER = Path("reports/tutorials")
 RESULTS = FOLDER / "results.json"
-PAGE = Path("docs/benchmarks.md")
+PAGE = templates.PAGE
 FILTERS = "filters"
 
 
@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> None:
     write(FOLDER)
     if chosen.page:
         systems = tutorials_page.systems(runs.read(RESULTS))
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), "tutorials", systems))
+        templates.renew("tutorials", systems)
 
 
 def keep(folder: Path, reports: Path) -> None:

@@ -29,7 +29,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "`records.balance: equal`": {"records.balance": "equal"},
 }
 RESULTS = Path("reports/benchmarks/unequal.json")
-PAGE, MARKER = Path("docs/benchmarks.md"), "unequal"
+MARKER = "unequal"
 MEASURES = ["recall", "precision", "balanced_accuracy", "accuracy"]
 HEADERS = ["remedy", f"recall of {SMALL}", "its precision", "balanced accuracy", "accuracy", "n"]
 
@@ -37,7 +37,7 @@ HEADERS = ["remedy", f"recall of {SMALL}", "its precision", "balanced accuracy",
 def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("unequal", __doc__, range(3))
-    parser.add_argument("--page", action="store_true", help=f"renew the table in {PAGE} as well")
+    parser.add_argument("--page", action="store_true", help=f"renew the table in {templates.PAGE} as well")
     chosen = parser.parse_args(words)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in REMEDIES}
     with scratch.copy(Path(), scratch.folder()) as copy, tempfile.TemporaryDirectory() as folder:
@@ -54,8 +54,7 @@ def main(words: Sequence[str]) -> None:
                 print(f"{name}, seed {seed}: recall {found[name][-1]['recall']:.4f}", flush=True)
     machine.publish(RESULTS, table.render(HEADERS, rows(found)), {"remedies": found})
     if chosen.page:
-        text = markdown.cut(HEADERS, rows(found))
-        templates.write(PAGE, templates.replace(PAGE.read_text("utf-8"), MARKER, text))
+        templates.renew(MARKER, markdown.cut(HEADERS, rows(found)))
 
 
 def thin(source: Path, target: Path, times: int) -> None:
