@@ -1,9 +1,12 @@
 """Train with one part of the fast recipe left out at a time: what does each contribute?
 
     python -m benchmarks ablation [--seeds 0 1 2]
+    python -m benchmarks ablation --parts "the weights as they are, for their average" \
+        --output reports/benchmarks/avx2/ablation.json
 
 Ten classes of CIFAR-10, a short training; accuracy is that of a validation split of 10,000 images, since
-a choice may follow from it.
+a choice may follow from it. Rows are compared on one machine only: parts that another machine trains go to
+a file of results of its own, with the whole recipe, and to a table of their own.
 """
 
 import math
@@ -17,8 +20,9 @@ from benchmarks import machine, options, recipes, runs, scratch, table
 from benchmarks.suites import templates
 from stages.reporting import markdown
 
-RESULTS = Path("reports/benchmarks/ablation.json")
-PAGE = Path("reports/benchmarks/ablation.md")
+FOLDER = Path("reports/benchmarks")
+RESULTS = FOLDER / "ablation.json"
+PAGE = FOLDER / "ablation.md"
 _ROWS = YAML(typ="safe").load(Path(__file__).with_suffix(".yaml"))
 SHORT: dict[str, Any] = _ROWS["short"]
 WHOLE = recipes.Recipe(_ROWS["config"], SHORT)
@@ -30,23 +34,37 @@ HEADERS = ["without", "validation accuracy", "points", "s/epoch", "n"]
 
 def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
-    chosen = options.parser("ablation", __doc__, range(3)).parse_args(words)
+    parser = options.parser("ablation", __doc__, range(3))
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    chosen = parser.parse_args(words)
     with scratch.copy(Path(), scratch.folder()) as copy:
         for seed in chosen.seeds:  # a whole table after each
-            for recipe in PARTS.values():
-                runs.measure(copy, recipe, seed, RESULTS, chosen.again)
-            templates.write(PAGE, page(runs.read(RESULTS)))
-    print(machine.line(machine.describe()), table.render(HEADERS, rows(runs.read(RESULTS))), sep="\n\n")
+            for part in dict.fromkeys(["nothing", *chosen.parts]):
+                runs.measure(copy, PARTS[part], seed, chosen.output, chosen.again)
+            templates.write(PAGE, page(list(filter(None, map(runs.read, files())))))
+    print(machine.line(machine.describe()), table.render(HEADERS, rows(runs.read(chosen.output))), sep="\n\n")
 
 
-def page(measured: Sequence[runs.Run]) -> str:
-    """The table in Markdown, with what it says and the machine."""
+def files() -> list[Path]:
+    """The files of results, of which each machine has one."""
+    return [RESULTS, *sorted(FOLDER.glob("*/ablation.json"))]
+
+
+def page(machines: Sequence[Sequence[runs.Run]]) -> str:
+    """A table in Markdown of what each machine has measured, with what it says and the machine.
+
+    Args:
+        machines: The runs of each machine; those of the first one come first.
+    """
     return templates.render(
         "ablation.md.j2",
         config=WHOLE.config,
         short=", ".join(f"{key.rpartition('.')[-1]} {value}" for key, value in SHORT.items()),
-        table=markdown.cut(HEADERS, rows(measured)),
-        made=runs.select(measured, WHOLE)[0].environment,
+        tables=[
+            (markdown.cut(HEADERS, rows(measured)), runs.select(measured, WHOLE)[0].environment)
+            for measured in machines
+        ],
     )
 
 
