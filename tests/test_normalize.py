@@ -30,6 +30,16 @@ def test_standardized_pixels_have_mean_0_and_deviation_1():
     np.testing.assert_allclose(scaled.std(axis=(0, 1, 2)), 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 9])
+def test_sums_are_those_of_all_pixels_for_few_and_for_many_images(count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 4, 5, 3), np.uint8)
+    found = normalize.sums(images)
+    pixels = images.reshape(-1, 3).astype(np.int64)
+    assert found.pixels == len(pixels)
+    np.testing.assert_array_equal(found.total, pixels.sum(axis=0))
+    np.testing.assert_array_equal(found.squares, (pixels**2).sum(axis=0))
+
+
 def test_sums_do_not_overflow():
     bright = np.full((300, 32, 32, 1), 255, np.uint8)  # their squares add up to more than 2**32
     bright[0] = 0

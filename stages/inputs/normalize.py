@@ -29,8 +29,10 @@ def none_yet(channels: int) -> Sums:
 
 def sums(images: np.ndarray) -> Sums:
     """Add up the pixels, and their squares, of images, uint8 [n, H, W, C]."""
-    values, channels = images.reshape(len(images), -1), images.shape[-1]
-    # Adding up over images before pixels reads memory in long runs: it is 25 times as fast.
+    count, height, width, channels = images.shape
+    # Adding up over images, or over the rows of few, reads memory in long runs: it is 10 times as fast.
+    run = width * channels * (height if count >= height else 1)
+    values = images.reshape(-1, run)
     squares = _by_channel(np.square(values, dtype=np.uint16), channels)  # 255 squared just fits
     return Sums(values.size // channels, _by_channel(values, channels), squares)
 
@@ -54,7 +56,7 @@ def standardize(batches: Iterable[np.ndarray], channels: int) -> Constants:
 
 
 def _by_channel(values: np.ndarray, channels: int) -> np.ndarray:
-    """Return the sums over images and pixels of [n, H * W * C]: int64 [C]."""
+    """Return the sums over all pixels of [n, H * W * C] or [n * H, W * C]: int64 [C]."""
     return values.sum(axis=0, dtype=np.int64).reshape(-1, channels).sum(axis=0)
 
 
