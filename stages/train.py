@@ -25,7 +25,7 @@ from stages.classifier import (
 from stages.classifier import history as curves
 from stages.inputs import encoded, tfrecord
 from stages.inputs import manifest as manifests
-from stages.running import command, given, outputs, paramfile
+from stages.running import command, given, paramfile
 from stages.training import (
     checkpoints,
     class_weights,
@@ -112,17 +112,14 @@ def train(
     manifests.require_alike(manifest, val_split.manifest)
     chosen.require_normalization(manifest.normalization.method)
     selection.require_images(params.patience, val_images)
-    class_weight = class_weights.by_label(
-        params.class_weight, manifest.classes, manifest.class_images_in_view
-    )
+    per_class = class_weights.by_label(params.class_weight, manifest.classes, manifest.class_images_in_view)
     weights = given.content(given.path(params.weights, "train.weights"))
     machine = hardware.select(params.device, params.precision)
     environment = hardware.environment(machine, params.deterministic)
     settings, digests = params.model_dump(), identity.of_weights(weights)
     splits = manifest.checksum, val_split.manifest.checksum
     with strategies.started(params.strategy, params.worker_seconds) as team:
-        facts = {"parameters": settings, "records": splits, "weights": digests, "code": identity.key()}
-        team.require_alike({**facts, "precision or versions": hardware.alike(environment)})
+        team.require_alike(identity.shared(settings, splits, digests, hardware.alike(environment)))
         hardware.prepare(machine, params.seed, params.deterministic)
         network = chosen.build(manifest.image_shape, len(manifest.classes), weights)
         looks = params.test_time_augmentation
@@ -133,13 +130,12 @@ def train(
         how = execution.choose(
             params.resident, params.deterministic, machine.device, network, train_split, params.epochs
         )
-        where = f"{machine.device} ({machine.processor}) in {machine.precision}"
-        print(f"training on {where}, {how}{team.in_words}", flush=True)
+        print(f"training on {machine.in_words}, {how}{team.in_words}", flush=True)
         kind = functools.partial(
             execution.trainer(how, params.batch_size),
             label_smoothing=params.label_smoothing,
             penalty=kernel_penalty.Penalty(params.l1, params.l2),
-            class_weights=class_weight,
+            class_weights=per_class,
         )
         head_epochs = params.fine_tuning.head_epochs
         parts = features.parts(how, network, classifier, looks) if head_epochs else None
@@ -162,9 +158,8 @@ def train(
         else:
             counts = params.batch_size, head_epochs, params.epochs
             epochs = features.training(parts, train_split, *counts, params.seed)
-        tests, val_batch = None, val_split.batch_size(VALIDATION_BATCH)
-        if val_images:
-            tests = features.validation(parts, val_split, val_batch, head_epochs, params.epochs)
+        val_batch = val_split.batch_size(VALIDATION_BATCH)
+        tests = features.validation(parts, val_split, val_batch, head_epochs, params.epochs)
         name = identity.key(settings, *splits, digests, environment)
         with checkpoints.Checkpoints(name, trainers, team) as kept:
             state = kept.restore()
@@ -188,8 +183,7 @@ def train(
                 model_files.write(model, saved, environment | team.described(), training, seen)
                 curves.write(history, rows)
         if timing is not None and team.is_chief:
-            seconds = {"epochs": [row["seconds"] for row in rows], "preparation": prepared - began}
-            outputs.write_json(timing, {**seconds, "training": trained - prepared})
+            curves.write_seconds(timing, rows, prepared - began, trained - prepared)
 
 
 if __name__ == "__main__":

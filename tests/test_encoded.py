@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -171,13 +172,23 @@ def test_a_corrupt_file_is_named(build, tmp_path):
 @pytest.mark.parametrize("damage", [lambda labels: labels[:-1], lambda labels: 1 - labels, np.float32])
 def test_labels_that_are_not_those_of_the_records_are_noticed(built, tmp_path, damage):
     labels = np.load(built / "train" / encoded.LABELS)
-    other = tmp_path / "train"
-    other.mkdir()
-    for file in (built / "train").iterdir():
-        (other / file.name).write_bytes(file.read_bytes())
+    other = shutil.copytree(built / "train", tmp_path / "train")
     np.save(other / encoded.LABELS, damage(labels))
     with pytest.raises(errors.BadInput, match="rerun the records stage"):
         epoch(other, 0)
+
+
+def test_labels_are_not_read_if_their_header_claims_others(built, tmp_path):
+    other = shutil.copytree(built / "train", tmp_path / "train")
+    with (other / encoded.LABELS).open("wb") as file:
+        header = {
+            "descr": "<i8",
+            "fortran_order": False,
+            "shape": (10**12,),
+        }  # 8 TB: reading is a MemoryError
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(errors.BadInput, match=r"labels\.npy: expected int64 .*rerun the records stage"):
+        encoded.read(other)
 
 
 def test_a_network_trains_on_encoded_records(built, tmp_path, capsys):

@@ -200,6 +200,29 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path, plan
     assert write(tmp_path / "there", planned, address) == expected
 
 
+def test_few_shards_are_with_the_scheduler_at_a_time(tmp_path, planned, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    submitted, submit = [], distributed.Client.submit
+
+    def noting(client, function, job, **options):
+        submitted.append(job.number)
+        return submit(client, function, job, **options)
+
+    monkeypatch.setattr(distributed.Client, "submit", noting)
+    places = [np.array([number]) for number in range(12)]
+    jobs = [
+        shard.Job(number, planned.source.take(place), place, place, place, HOW, True, tmp_path, 1)
+        for number, place in enumerate(places)
+    ]
+    finished = 0
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as here:
+        for _ in cluster.results(jobs, here.scheduler_address):
+            assert len(submitted) - finished <= 5  # four, and the one that was just finished
+            finished += 1
+    assert finished == 12 and submitted == list(range(12))
+
+
 def test_a_cluster_without_dask_names_what_to_install(planned, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(errors.BadInput, match=r"pip install -r requirements-cluster\.txt"):

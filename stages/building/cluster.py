@@ -1,11 +1,14 @@
 """Build shards on the machines of a Dask cluster."""
 
-from collections.abc import Generator, Sequence
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 from stages.building import shard
 from stages.running import errors
 
 SECONDS = 30  # in which a scheduler has to answer
+LEAST_AHEAD = 4  # shards that are with the scheduler at a time, even if it has no workers yet
 
 
 def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, None, None]:
@@ -41,10 +44,28 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         print(f"{len(jobs):,} shards for {workers:,} workers at {address}", flush=True)
         try:
-            begun = client.map(shard.build, jobs, pure=False)
-            for _, built in distributed.as_completed(begun, loop=client.loop, with_results=True):
-                yield built
+            yield from _built(client, iter(jobs))
         except distributed.KilledWorker as error:
             raise errors.BadInput(
                 f"expected workers that build records, but several were ended at the same shard: {error}"
             ) from error
+
+
+def _built(client: Any, jobs: Iterator[shard.Job]) -> Generator[shard.Built, None, None]:
+    """Hand in two jobs for each thread of the cluster, and another one for each that is finished.
+
+    A job holds its part of the index; all of them at once would fill the scheduler's memory.
+    """
+    from distributed import as_completed
+
+    def some(number: int) -> list[Any]:
+        return [client.submit(shard.build, job, pure=False) for job in itertools.islice(jobs, number)]
+
+    begun = as_completed(some(_ahead(client)), loop=client.loop, with_results=True)
+    for _, built in begun:
+        begun.update(some(max(0, _ahead(client) - begun.count())))
+        yield built
+
+
+def _ahead(client: Any) -> int:
+    return max(LEAST_AHEAD, 2 * sum(client.nthreads().values()))

@@ -14,7 +14,7 @@ import numpy as np
 import PIL
 
 from stages.building import cluster, encoding, processes, shard, sources
-from stages.inputs import arrays, encoded, manifest, normalize
+from stages.inputs import arrays, encoded, manifest, normalize, npy
 from stages.running import ahead, code, cores, disk, progress
 from stages.sources import cache
 
@@ -127,7 +127,7 @@ def written(folder: Path, planned: Plan, scheduler: str | None) -> Iterator[Writ
         for each in found:
             name = encoded.shard_name(each.number)
             _link(place / name, folder / name)
-        arrays.save(folder / encoded.LABELS, planned.chosen.labels)
+        npy.save(folder / encoded.LABELS, planned.chosen.labels)
         yield _described(planned, found)
         for left in place.iterdir():
             left.unlink()

@@ -25,6 +25,12 @@ def write(path: Path, rows: list[dict[str, float]]) -> None:
         table.to_csv(partial, index=False, lineterminator="\n", float_format=FORMAT, na_rep="nan")
 
 
+def write_seconds(path: Path, rows: list[dict[str, float]], preparation: float, training: float) -> None:
+    """Write as JSON the seconds of each epoch, of what came before the first one, and of all of them."""
+    epochs = [row["seconds"] for row in rows]
+    outputs.write_json(path, {"epochs": epochs, "preparation": preparation, "training": training})
+
+
 def read(path: Path) -> pd.DataFrame:
     """Read what `write` wrote, without the columns that have no numbers: those of a missing validation.
 

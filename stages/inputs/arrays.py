@@ -9,23 +9,18 @@ A split's folder holds
     names.json     of own pictures; see `names`
 """
 
-import io
-import math
 import os
-import tokenize
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from stages.inputs import manifest, names
-from stages.running import documents, errors, outputs, paramfile
+from stages.inputs import manifest, names, npy
+from stages.running import outputs, paramfile
 
 IMAGES = "images.npy"
-
-# The exceptions that NumPy raises for files that are not arrays.
-UNREADABLE = (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+STAGE = "subset"  # which writes the arrays
 
 
 class Listed(paramfile.Section):
@@ -69,8 +64,8 @@ def write(
     folder.mkdir()
     if paths is not None:
         names.write(folder, positions, paths)
-    save(folder / "labels.npy", labels)
-    save(folder / "positions.npy", positions)
+    npy.save(folder / "labels.npy", labels)
+    npy.save(folder / "positions.npy", positions)
     if images is not None:
         _save_images(folder / IMAGES, images, (manifest.count, *manifest.image_shape))
     outputs.write_json(folder / "manifest.json", manifest.model_dump(exclude_none=True))
@@ -84,13 +79,6 @@ def _save_images(path: Path, images: Iterable[np.ndarray], shape: tuple[int, ...
             file.write(image.tobytes())
 
 
-def save(path: Path, array: np.ndarray) -> None:
-    """Write a .npy file; unlike with np.save on a path, a full disk is an OSError that has its errno."""
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    path.write_bytes(buffer.getvalue())
-
-
 class Images:
     """The images of one split, uint8 [N, H, W, C], read from their file when they are indexed.
 
@@ -99,7 +87,7 @@ class Images:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]):
-        self.file = _opened(path, np.uint8, shape)
+        self.file = npy.opened(path, np.uint8, shape, STAGE)
         self.shape, self.first_byte = shape, self.file.tell()
 
     def __len__(self) -> int:
@@ -128,19 +116,11 @@ class Chosen:
     def __init__(self, folder: Path):
         path = folder / "manifest.json"
         self.manifest = outputs.read(Manifest, path)
-        self.labels = self._integers(folder / "labels.npy", len(self.manifest.classes))
-        self.positions = self._integers(folder / "positions.npy", None)
-        if len(np.unique(self.positions)) != len(self.positions):
-            raise _not_as_written(folder / "positions.npy", "each position once", "some twice")
-
-    def _integers(self, path: Path, below: int | None) -> np.ndarray:
-        """Read integers [N] and check that they are at least 0, and below the bound if there is one."""
-        with _opened(path, np.int64, (self.manifest.count,)) as file:
-            values = np.fromfile(file, np.int64)
-        if len(values) and (values.min() < 0 or (below is not None and values.max() >= below)):
-            bound = "0 or more" if below is None else f"0 to {below - 1}"
-            raise _not_as_written(path, f"values of {bound}", f"{values.min()} to {values.max()}")
-        return values
+        count = self.manifest.count
+        self.labels = npy.integers(folder / "labels.npy", count, len(self.manifest.classes), STAGE)
+        self.positions = npy.integers(folder / "positions.npy", count, None, STAGE)
+        if len(np.unique(self.positions)) != count:
+            raise npy.not_as_written(folder / "positions.npy", "each position once", "some twice", STAGE)
 
 
 class Split(Chosen):
@@ -159,31 +139,3 @@ def read(folder: Path) -> Chosen:
     """Open a split: a `Split`, or only what was `Chosen` if its pictures are listed."""
     chosen = Chosen(folder)
     return chosen if chosen.manifest.listed else Split(folder)
-
-
-def _opened(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> io.FileIO:
-    """Open a .npy file behind its header, which must say what the manifest says.
-
-    Raises:
-        errors.BadInput: the file is not there, or holds an array of another type, order, shape or size.
-    """
-    expected = f"{np.dtype(dtype)} of the shape {shape}"
-    try:
-        documents.require_file(path)
-        file = path.open("rb", buffering=0)
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("another version of the format")
-        found = np.lib.format.read_array_header_1_0(file)
-    except UNREADABLE as error:
-        raise _not_as_written(path, expected, error) from error
-    if found != (shape, False, dtype):
-        order = " in Fortran's order" if found[1] else ""
-        raise _not_as_written(path, expected, f"{found[2]} of the shape {found[0]}{order}")
-    size, received = file.tell() + math.prod(shape) * np.dtype(dtype).itemsize, path.stat().st_size
-    if received != size:
-        raise _not_as_written(path, f"{expected} in {size:,} bytes", f"{received:,}")
-    return file
-
-
-def _not_as_written(path: object, expected: str, received: object) -> errors.BadInput:
-    return errors.BadInput(f"{path}: expected {expected}, received {received}; rerun the subset stage")

@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stages.inputs import augment, balance, encoded_example, manifest, resized_crop, tfrecord
-from stages.running import cores, errors
+from stages.inputs import augment, balance, encoded_example, manifest, npy, resized_crop, tfrecord
+from stages.running import cores
 
 LABELS = "labels.npy"
+STAGE = "records"  # which writes the labels
 RECORD_BYTES = 1 << 20  # of the encoded images of a record
 SHUFFLED_BYTES = 1 << 26  # of encoded images among which the next one is chosen
 BLOCK_BYTES = 1 << 20  # of the pixels of images that are augmented at a time; they fit a core's cache
 SHARDS_AT_ONCE = 4  # from which records are taken in turn
-
-_UNREADABLE = (OSError, ValueError, EOFError)
 
 
 def shard_name(shard: int) -> str:
@@ -206,15 +205,8 @@ class Split(tfrecord.Split):
 
 def _labels(path: Path, stated: manifest.Manifest) -> np.ndarray:
     """Read the labels of all images, int64 [N]."""
-    try:
-        labels = np.load(path, allow_pickle=False)
-        counts = np.bincount(labels, minlength=len(stated.classes)).tolist()
-    except (*_UNREADABLE, TypeError) as error:
-        raise errors.BadInput(
-            f"{path}: expected the labels of encoded images: {error}; rerun the records stage"
-        ) from error
-    if labels.dtype != np.int64 or counts != stated.class_images:
-        raise errors.BadInput(
-            f"{path}: expected labels as the manifest counts them, received others; rerun the records stage"
-        )
+    classes = len(stated.classes)
+    labels = npy.integers(path, stated.different, classes, STAGE)
+    if (counts := np.bincount(labels, minlength=classes).tolist()) != stated.class_images:
+        raise npy.not_as_written(path, f"labels of {stated.class_images} images", counts, STAGE)
     return labels

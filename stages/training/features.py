@@ -149,8 +149,10 @@ def training(
 
 def validation(
     parts: frozen.Parts | None, split: tfrecord.Split, batch_size: int, head_epochs: int, epochs: int
-) -> Epochs:
-    """Do as `training` does for the validation images, of which every look has features."""
+) -> Epochs | None:
+    """Do as `training` does for validation images, of which every look has features; None without any."""
+    if not split.manifest.count:
+        return None
     if parts is None:
         return execution.streamed(split, batch_size, [0] * epochs)
     made = Split(split, parts.looks, parts.backbone_values, 1, "the validation images")

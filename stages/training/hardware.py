@@ -22,6 +22,11 @@ class Hardware(NamedTuple):
     processor: str  # the device's model name
     precision: str  # a Keras dtype policy
 
+    @property
+    def in_words(self) -> str:
+        """The device and the precision."""
+        return f"{self.device} ({self.processor}) in {self.precision}"
+
 
 def select(device: Device, precision: Precision) -> Hardware:
     """Choose the device and precision, and hide GPUs from TensorFlow if the CPU is asked for.

@@ -18,6 +18,12 @@ def key(*facts: Any) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
+def shared(settings: Any, records: Any, weights: list[str], versions: Any) -> dict[str, Any]:
+    """Return what all workers of a training must have alike, by name, for `team.Team.require_alike`."""
+    facts = {"parameters": settings, "records": records, "weights": weights, "code": key()}
+    return {**facts, "precision or versions": versions}
+
+
 def of_weights(place: Path | None) -> list[str]:
     """Return the digests of the files of weights that a training starts from."""
     if place is None:
