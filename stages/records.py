@@ -62,6 +62,7 @@ def records(params: Params, raw_files: Path, subset: Path, folder: Path, figure:
         errors.BadInput: an array is not as the subset stage writes it, a picture is not the one that was
             downloaded, `params.encoded` cannot be, nobody answers at `params.scheduler`, or the disk has no
             room for the records.
+        errors.Unreachable: the scheduler has ended.
         OSError: the disk is full.
     """
     allocator.keep_freed_memory()

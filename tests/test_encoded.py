@@ -180,14 +180,11 @@ def test_labels_that_are_not_those_of_the_records_are_noticed(built, tmp_path, d
 
 def test_labels_are_not_read_if_their_header_claims_others(built, tmp_path):
     other = shutil.copytree(built / "train", tmp_path / "train")
-    with (other / encoded.LABELS).open("wb") as file:
-        header = {
-            "descr": "<i8",
-            "fortran_order": False,
-            "shape": (10**12,),
-        }  # 8 TB: reading is a MemoryError
+    header = {"descr": "<i8", "fortran_order": False, "shape": (10**12,)}  # 8 TB: reading is a MemoryError
+    with (other / encoded.LABELS).open("r+b") as file:
         np.lib.format.write_array_header_1_0(file, header)
-    with pytest.raises(errors.BadInput, match=r"labels\.npy: expected int64 .*rerun the records stage"):
+    expected = r"int64 of the shape \(24,\), received int64 of the shape \(1000000000000,\)"
+    with pytest.raises(errors.BadInput, match=rf"labels\.npy: expected {expected}; rerun the records stage"):
         encoded.read(other)
 
 

@@ -1,5 +1,6 @@
 """The build of encoded records: the same bytes by any number of workers, and nothing is built twice."""
 
+import importlib
 import os
 import re
 import shutil
@@ -200,27 +201,58 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path, plan
     assert write(tmp_path / "there", planned, address) == expected
 
 
-def test_few_shards_are_with_the_scheduler_at_a_time(tmp_path, planned, monkeypatch):
+@pytest.fixture
+def here():
+    """A Dask cluster in threads of this process, at first of one worker with one thread."""
     distributed = pytest.importorskip("distributed")
-    submitted, submit = [], distributed.Client.submit
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as found:
+        yield found
+
+
+@pytest.fixture
+def of_single_images(tmp_path, planned):
+    """A function that makes so many jobs of one image each."""
+    (tmp_path / "single").mkdir()
+
+    def jobs(count):
+        alike = HOW, True, tmp_path / "single", 1
+        places = np.arange(count)[:, np.newaxis]
+        return [
+            shard.Job(number, planned.source.take(place), place, place, place, *alike)
+            for number, place in enumerate(places)
+        ]
+
+    return jobs
+
+
+def test_few_shards_are_with_the_scheduler_at_a_time(here, of_single_images, monkeypatch):
+    """Four for one worker, and eight after three others have come."""
+    client = importlib.import_module("distributed").Client
+    submitted, submit = [], client.submit
 
     def noting(client, function, job, **options):
         submitted.append(job.number)
         return submit(client, function, job, **options)
 
-    monkeypatch.setattr(distributed.Client, "submit", noting)
-    places = [np.array([number]) for number in range(12)]
-    jobs = [
-        shard.Job(number, planned.source.take(place), place, place, place, HOW, True, tmp_path, 1)
-        for number, place in enumerate(places)
-    ]
-    finished = 0
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as here:
-        for _ in cluster.results(jobs, here.scheduler_address):
-            assert len(submitted) - finished <= 5  # four, and the one that was just finished
-            finished += 1
-    assert finished == 12 and submitted == list(range(12))
+    monkeypatch.setattr(client, "submit", noting)
+    counts = []
+    for _ in cluster.results(of_single_images(16), here.scheduler_address):
+        counts.append(len(submitted))
+        if len(counts) == 2:
+            here.scale(4)
+            here.wait_for_workers(4)
+    assert counts == [5, 6, 11, 12, 13, 14, 15, *9 * [16]]
+    assert submitted == list(range(16))
+
+
+def test_a_scheduler_that_ends_is_named(here, of_single_images, monkeypatch):
+    monkeypatch.setattr(cluster, "SECONDS", 1)
+    results = cluster.results(of_single_images(16), here.scheduler_address)
+    next(results)
+    here.close()
+    with pytest.raises(errors.Unreachable, match=r"lost Dask's scheduler at \S+: it has ended"):
+        list(results)
 
 
 def test_a_cluster_without_dask_names_what_to_install(planned, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
     Raises:
         errors.BadInput: Dask is not installed, nobody answers at the address, see `shard.build`, or workers
             end again and again.
+        errors.Unreachable: the scheduler has ended.
     """
     try:
         import distributed
@@ -62,10 +63,22 @@ def _built(client: Any, jobs: Iterator[shard.Job]) -> Generator[shard.Built, Non
         return [client.submit(shard.build, job, pure=False) for job in itertools.islice(jobs, number)]
 
     begun = as_completed(some(_ahead(client)), loop=client.loop, with_results=True)
-    for _, built in begun:
+    for future, built in begun:
         begun.update(some(max(0, _ahead(client) - begun.count())))
+        if future.cancelled():  # by a scheduler that was started anew in the meantime
+            raise _lost(client)
         yield built
 
 
 def _ahead(client: Any) -> int:
-    return max(LEAST_AHEAD, 2 * sum(client.nthreads().values()))
+    try:
+        return max(LEAST_AHEAD, 2 * sum(client.nthreads().values()))
+    except OSError as error:
+        raise _lost(client) from error
+
+
+def _lost(client: Any) -> errors.Unreachable:
+    return errors.Unreachable(
+        f"lost Dask's scheduler at {client.scheduler.address}: it has ended, or the network is down; start it"
+        " and its workers again, and then this stage, which goes on with the shards that are missing"
+    )

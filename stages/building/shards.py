@@ -115,7 +115,7 @@ def written(folder: Path, planned: Plan, scheduler: str | None) -> Iterator[Writ
         scheduler: The address of Dask's scheduler; None builds on this machine.
 
     Raises:
-        errors.BadInput: see `cluster.results` and `shard.build`; or the disk has no room.
+        errors.StageError: see `cluster.results` and `shard.build`; or the disk has no room.
         OSError: the disk is full.
     """
     with cache.kept("records", planned.name) as place:
