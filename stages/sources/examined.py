@@ -1,34 +1,24 @@
 """Examine picture files once: what was found is kept in the cache until a file changes."""
 
-import csv
+import contextlib
 import hashlib
 import stat
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import PIL
 
 from stages.decoding import examine, picture
-from stages.running import ahead, outputs, progress
-from stages.sources import cache
+from stages.running import ahead, progress
+from stages.sources import cache, findings
+from stages.sources.findings import Findings, Found
 
-VERSION = 1  # of what is kept; a change of `examine` that changes its facts raises it
+VERSION = 2  # of what is kept; a change of `examine` that changes its facts raises it
 LARGEST_FILE = 1 << 30  # bytes
 SAVED_SECONDS = 60  # between two savings of what has been found
 RECENT_NS = 2_000_000_000  # a file that was written so shortly ago may change without another time
-
-
-class Found(NamedTuple):
-    """What was found of a file: its content's digest and facts, or a fault."""
-
-    size: int  # bytes
-    mtime_ns: int  # 0 if it says nothing: what is found is not kept then
-    digest: str  # BLAKE2b of the file's bytes, 32 hexadecimal digits
-    kind: str  # of the fault; "" if there is none
-    detail: str
-    facts: examine.Facts | None
+CHUNK = 4096  # files of which what was found is in memory at a time
 
 
 def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found, None, None]:
@@ -42,26 +32,38 @@ def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found,
         paths: The files, below the folder.
         max_pixels: A picture with more pixels is faulty.
     """
-    place = _place(root, max_pixels)
-    known = _read(place)
-    unchanged = {path for path in paths if path in known and _is_unchanged(root / path, known[path])}
-    others = [root / path for path in paths if path not in unchanged]
+    with (
+        findings.opened(_place(root, max_pixels)) as known,
+        progress.bar(len(paths), "checking pictures", "files") as bar,
+    ):
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            with contextlib.closing(_chunk(root, chunk, max_pixels, known)) as found:
+                yield from progress.counted(found, bar)
+        known.forget_others(paths)
+
+
+def _chunk(
+    root: Path, paths: Sequence[str], max_pixels: int, findings: Findings
+) -> Generator[Found, None, None]:
+    known = {path: found for path in paths if (found := _known(root / path, path, findings))}
+    others = [root / path for path in paths if path not in known]
     examined = ahead.mapped(lambda path: _examine(path, max_pixels), others)
-    found: dict[str, Found] = {}
     saved = time.monotonic()
     try:
-        with progress.bar(len(paths), "checking pictures", "files") as bar:
-            for path in paths:
-                found[path] = one = known[path] if path in unchanged else next(examined)
-                bar.update(1)
-                yield one
-                if time.monotonic() - saved > SAVED_SECONDS:
-                    _write(place, known | found)
-                    saved = time.monotonic()
+        for path in paths:
+            if path in known:
+                yield known[path]
+                continue
+            one = next(examined)
+            findings.add(path, one)
+            yield one
+            if time.monotonic() - saved > SAVED_SECONDS:
+                findings.save()
+                saved = time.monotonic()
     finally:
         examined.close()
-        if found != known:
-            _write(place, found if len(found) == len(paths) else known | found)
+        findings.save()
 
 
 def digest(content: bytes) -> str:
@@ -69,12 +71,11 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _is_unchanged(path: Path, earlier: Found) -> bool:
+def _known(file: Path, path: str, findings: Findings) -> Found | None:
     try:
-        status = path.stat()
+        return findings.of(path, file.stat())
     except OSError:
-        return False
-    return (earlier.size, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        return None
 
 
 def _examine(path: Path, max_pixels: int) -> Found:
@@ -106,34 +107,4 @@ def _faulty(size: int, mtime_ns: int, of_content: str, kind: str, detail: str) -
 def _place(root: Path, max_pixels: int) -> Path:
     """Return the file of the cache for a folder and a way to examine."""
     key = "\0".join(map(str, (root.resolve(), VERSION, max_pixels, PIL.__version__)))
-    return cache.made("examined") / f"{digest(key.encode(errors='surrogateescape'))}.csv"
-
-
-def _write(place: Path, found: dict[str, Found]) -> None:
-    """Save what is known, but for files that are missing or had been written just before they were read."""
-    with (
-        outputs.file(place) as partial,
-        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for path, one in found.items():
-            if one.mtime_ns > 0:
-                rows.writerow([path, *one[:-1], *(one.facts or ())])
-
-
-def _read(place: Path) -> dict[str, Found]:
-    """Read what is known; a damaged file is as good as none."""
-    if not place.is_file():
-        return {}
-    known = {}
-    types = examine.Facts.__annotations__.values()
-    try:
-        with place.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            for path, size, mtime_ns, of_content, kind, detail, *rest in csv.reader(file, strict=True):
-                facts = (
-                    None if kind else examine.Facts(*(of(text) for of, text in zip(types, rest, strict=True)))
-                )
-                known[path] = Found(int(size), int(mtime_ns), of_content, kind, detail, facts)
-    except (ValueError, csv.Error):
-        return {}
-    return known
+    return cache.made("examined") / f"{digest(key.encode(errors='surrogateescape'))}.sqlite"

@@ -99,17 +99,16 @@ def collect(
         folder: The folder of the index; it exists.
     """
     entries = sorted(listed.entries)
-    rows, faults = [], list(listed.faults)
-    for entry, found in zip(
-        entries, examined.files(base, [each.path for each in entries], max_pixels), strict=True
-    ):
-        if found.facts is None:
-            faults.append(listing.Fault(entry.path, found.kind, found.detail))
-        else:
-            rows.append([*entry, found.size, found.digest, *found.facts])
+    faults = list(listed.faults)
     with (folder / TABLE).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         table = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        table.writerows([COLUMNS, *rows])
+        table.writerow(COLUMNS)
+        every = examined.files(base, [entry.path for entry in entries], max_pixels)
+        for entry, found in zip(entries, every, strict=True):
+            if found.facts is None:
+                faults.append(listing.Fault(entry.path, found.kind, found.detail))
+            else:
+                table.writerow([*entry, found.size, found.digest, *found.facts])
     source = Source(place=str(place), classes=listed.classes, max_pixels=max_pixels)
     outputs.write_json(folder / SOURCE, source.model_dump())
     files = {name: checksums.of_file(folder / name, "sha256") for name in (TABLE, SOURCE)}
