@@ -50,7 +50,7 @@ def calls(monkeypatch):
     return seen
 
 
-def look(root, names=NAMES, max_pixels=10_000) -> dict[str, examined.Found]:
+def look(root, names=NAMES, max_pixels=10_000) -> dict[str, findings.Found]:
     return dict(zip(names, examined.files(root, names, max_pixels), strict=True))
 
 

@@ -12,7 +12,6 @@ import PIL
 from stages.decoding import examine, picture
 from stages.running import ahead, progress
 from stages.sources import cache, findings
-from stages.sources.findings import Findings, Found
 
 VERSION = 2  # of what is kept; a change of `examine` that changes its facts raises it
 LARGEST_FILE = 1 << 30  # bytes
@@ -21,7 +20,7 @@ RECENT_NS = 2_000_000_000  # a file that was written so shortly ago may change w
 CHUNK = 4096  # files of which what was found is in memory at a time
 
 
-def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found, None, None]:
+def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[findings.Found, None, None]:
     """Examine files below a folder, in parallel, and yield what was found in their order.
 
     What is known of a file is taken from the cache if its size and time of change are the same. The cache is
@@ -33,20 +32,20 @@ def files(root: Path, paths: Sequence[str], max_pixels: int) -> Generator[Found,
         max_pixels: A picture with more pixels is faulty.
     """
     with (
-        findings.opened(_place(root, max_pixels)) as known,
+        findings.opened(_place(root, max_pixels)) as kept,
         progress.bar(len(paths), "checking pictures", "files") as bar,
     ):
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
-            with contextlib.closing(_chunk(root, chunk, max_pixels, known)) as found:
+            with contextlib.closing(_chunk(root, chunk, max_pixels, kept)) as found:
                 yield from progress.counted(found, bar)
-        known.forget_others(paths)
+        kept.forget_others(paths)
 
 
 def _chunk(
-    root: Path, paths: Sequence[str], max_pixels: int, findings: Findings
-) -> Generator[Found, None, None]:
-    known = {path: found for path in paths if (found := _known(root / path, path, findings))}
+    root: Path, paths: Sequence[str], max_pixels: int, kept: findings.Findings
+) -> Generator[findings.Found, None, None]:
+    known = kept.of(root, paths)
     others = [root / path for path in paths if path not in known]
     examined = ahead.mapped(lambda path: _examine(path, max_pixels), others)
     saved = time.monotonic()
@@ -56,14 +55,14 @@ def _chunk(
                 yield known[path]
                 continue
             one = next(examined)
-            findings.add(path, one)
+            kept.add(path, one)
             yield one
             if time.monotonic() - saved > SAVED_SECONDS:
-                findings.save()
+                kept.save()
                 saved = time.monotonic()
     finally:
         examined.close()
-        findings.save()
+        kept.save()
 
 
 def digest(content: bytes) -> str:
@@ -71,14 +70,7 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _known(file: Path, path: str, findings: Findings) -> Found | None:
-    try:
-        return findings.of(path, file.stat())
-    except OSError:
-        return None
-
-
-def _examine(path: Path, max_pixels: int) -> Found:
+def _examine(path: Path, max_pixels: int) -> findings.Found:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -97,11 +89,11 @@ def _examine(path: Path, max_pixels: int) -> Found:
         facts = examine.examine(path.name, content, max_pixels)
     except picture.Fault as fault:
         return _faulty(len(content), mtime_ns, of_content, fault.kind, str(fault))
-    return Found(len(content), mtime_ns, of_content, "", "", facts)
+    return findings.Found(len(content), mtime_ns, of_content, "", "", facts)
 
 
-def _faulty(size: int, mtime_ns: int, of_content: str, kind: str, detail: str) -> Found:
-    return Found(size, mtime_ns, of_content, kind, detail, None)
+def _faulty(size: int, mtime_ns: int, of_content: str, kind: str, detail: str) -> findings.Found:
+    return findings.Found(size, mtime_ns, of_content, kind, detail, None)
 
 
 def _place(root: Path, max_pixels: int) -> Path:

@@ -33,9 +33,21 @@ class Findings:
     def __init__(self, database: sqlite3.Connection):
         self.database = database
         self.unsaved: list[tuple[bytes, int, int, str]] = []
+        self.current = 0  # findings that were asked for, or added
 
-    def of(self, path: str, status: os.stat_result) -> Found | None:
-        """Return what was found of a file if its size and time of change are the same."""
+    def of(self, root: Path, paths: Iterable[str]) -> dict[str, Found]:
+        """Return what was found of those files below a folder whose size and time of change are the same."""
+        with self.database:
+            self.database.execute("BEGIN")  # to lock the file once, and not for each path
+            known = {path: found for path in paths if (found := self._of(os.path.join(root, path), path))}
+        self.current += len(known)
+        return known
+
+    def _of(self, file: str, path: str) -> Found | None:
+        try:
+            status = os.stat(file)
+        except OSError:
+            return None
         key = os.fsencode(path), status.st_size, status.st_mtime_ns
         query = "SELECT found FROM files WHERE path = ? AND size = ? AND mtime_ns = ?"
         row = self.database.execute(query, key).fetchone()
@@ -46,6 +58,7 @@ class Findings:
         if found.mtime_ns > 0:
             text = json.dumps([found.digest, found.kind, found.detail, found.facts])
             self.unsaved.append((os.fsencode(path), found.size, found.mtime_ns, text))
+            self.current += 1
 
     def save(self) -> None:
         """Write what was added to the disk."""
@@ -55,6 +68,8 @@ class Findings:
 
     def forget_others(self, paths: Iterable[str]) -> None:
         """Forget what was found of all other files."""
+        if self.database.execute("SELECT count(*) FROM files").fetchone() == (self.current,):
+            return
         with self.database:
             self.database.execute("CREATE TEMP TABLE listed (path BLOB PRIMARY KEY) WITHOUT ROWID")
             keys = ((os.fsencode(path),) for path in paths)
