@@ -100,7 +100,7 @@ def subset(params: Params, raw_files: Path, folder: Path, report: Path, page: Pa
             a class with no images, no test split or one without labels, images of different sizes, or
             pictures under several classes if `params.conflicts` is "error".
     """
-    dataset, names, published = _read(raw_files, params.near_duplicates)
+    dataset, names, published = _read(raw_files, params.near_duplicates, params.seed)
     chosen = _chosen(params.classes, names, dataset)
     ids = [names.index(name) for name in chosen]
     fractions = carve.Fractions(params.val_fraction, params.test_fraction, params.limit_per_class)
@@ -147,7 +147,7 @@ def _draw(page: Path, divided: divide.Divided, ids: dict[str, int]) -> None:
         canvas.save(drawn, partial)
 
 
-def _read(folder: Path, near: bool) -> tuple[str, list[str], dict[str, carve.Published]]:
+def _read(folder: Path, near: bool, seed: int) -> tuple[str, list[str], dict[str, carve.Published]]:
     """Read the dataset's name, its classes and its published splits."""
     manifest = raw.read(folder)
     names, published = plugins.load("datasets", manifest.plugin).read(folder)
@@ -157,7 +157,7 @@ def _read(folder: Path, near: bool) -> tuple[str, list[str], dict[str, carve.Pub
             raise errors.BadInput(f"{where}: received {len(images)} images, {len(labels)} labels")
         if len(labels) and labels.max() >= len(names):
             raise errors.BadInput(f"{where}: expected labels below {len(names)}, found {labels.max()}")
-    return manifest.dataset, names, divide.with_keys(published, near)
+    return manifest.dataset, names, divide.with_keys(published, near, seed)
 
 
 def _chosen(wanted: list[str] | Literal["all"], names: list[str], dataset: str) -> list[str]:

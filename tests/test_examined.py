@@ -1,7 +1,9 @@
 """Files are examined once: what was found is kept until they change, away from the pictures."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from stages.decoding import examine
-from stages.sources import cache, examined
+from stages.running import errors
+from stages.sources import cache, examined, findings
 from tests import pictures
 from tests.pictures import put, write
 
@@ -47,7 +50,7 @@ def calls(monkeypatch):
     return seen
 
 
-def look(root, names=NAMES, max_pixels=10_000) -> dict[str, examined.Found]:
+def look(root, names=NAMES, max_pixels=10_000) -> dict[str, findings.Found]:
     return dict(zip(names, examined.files(root, names, max_pixels), strict=True))
 
 
@@ -130,29 +133,73 @@ def test_another_folder_has_a_memory_of_its_own(root, tmp_path):
     assert look(other, NAMES[:1])[NAMES[0]].digest == examined.digest(pictures.png(99))
 
 
+def kept() -> Path:
+    """The only file in which findings are kept."""
+    (place,) = (cache.folder() / "examined").glob("*.sqlite")
+    return place
+
+
+def rows() -> int:
+    """How many findings are kept."""
+    with contextlib.closing(sqlite3.connect(kept())) as database:
+        return database.execute("SELECT count(*) FROM files").fetchone()[0]
+
+
 DAMAGE = {
     "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
     "cut in a field": lambda data: data[:-2],
-    "no text": lambda data: b"\xff\x00\x81,\n" * 50,
-    "a number that is none": lambda data: data.replace(b'"12"', b'"twelve"', 1),
-    "a column less": lambda data: data.replace(b'"PNG",', b"", 1),
-    "an open quote": lambda data: data + b'"x',
+    "no database": lambda data: b"\xff\x00\x81,\n" * 5000,
+    "a page of zeros": lambda data: data[:4096] + bytes(4096) + data[8192:],
+    "no JSON": lambda data: data.replace(b'"PNG"', b'#PNG"', 1),
+    "a value less": lambda data: data.replace(b'"PNG", ', b" " * 7, 1),
+    "no list": lambda data: data.replace(b'["', b'{"', 1).replace(b"]]", b"]}", 1),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_memory_is_as_good_as_none(root, calls, kind):
     first = look(root)
-    (kept,) = (cache.folder() / "examined").iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(DAMAGE[kind](whole))
+    kept().write_bytes(DAMAGE[kind](kept().read_bytes()))
     calls.clear()
     assert look(root) == first
-    assert len(calls) == len(NAMES)
-    assert kept.read_bytes() == whole
+    assert calls
+    calls.clear()
+    assert look(root) == first
+    assert calls == []
+
+
+def test_a_memory_that_another_process_does_not_let_go_is_named(root, monkeypatch):
+    look(root, NAMES[:3])
+    monkeypatch.setattr(findings, "WAIT_SECONDS", 0)
+    with contextlib.closing(sqlite3.connect(kept())) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(errors.BadInput, match=r"\.sqlite: .* cannot be kept there: database is locked;"):
+            look(root)
+    assert rows() == 3
+
+
+def test_two_examinations_at_once_keep_what_both_have_found(root, calls, monkeypatch):
+    monkeypatch.setattr(examined, "SAVED_SECONDS", -1)
+    one, other = (examined.files(root, names, 10_000) for names in (NAMES, NAMES[::-1]))
+    found = [next(files) for _ in range(12) for files in (one, other)]
+    assert [each.digest for each in found[::2]] == [
+        examined.digest((root / name).read_bytes()) for name in NAMES[:12]
+    ]
+    one.close()
+    other.close()
     calls.clear()
     look(root)
-    assert calls == []
+    assert sorted(calls) == [name[4:] for name in NAMES[12:18]]
+
+
+def test_many_files_are_examined_some_at_a_time(root, calls, monkeypatch):
+    expected = look(root)
+    monkeypatch.setattr(examined, "CHUNK", 7)
+    assert look(root) == expected
+    kept().unlink()
+    assert look(root) == expected
+    assert rows() == len(NAMES)
 
 
 def test_an_interrupted_examination_goes_on(root, calls, monkeypatch):
@@ -212,8 +259,7 @@ def test_an_interruption_forgets_nothing_from_before(root, calls):
 def test_files_that_are_gone_are_forgotten(root):
     look(root)
     look(root, NAMES[:3])
-    (kept,) = (cache.folder() / "examined").iterdir()
-    assert len(kept.read_bytes().splitlines()) == 3
+    assert rows() == 3
 
 
 @pytest.mark.parametrize("ago", [0, 1_000_000_000, -AN_HOUR])
@@ -302,8 +348,7 @@ def test_a_killed_download_of_own_pictures_goes_on(tmp_path, calls):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
-    (kept,) = (cache.folder() / "examined").glob("[!.]*.csv")  # the kill may leave a partial file
-    known = len(kept.read_bytes().splitlines())
+    known = rows()
     pictures.downloaded(tmp_path / "mine", tmp_path / "raw")
     assert known > 0 and len(calls) == len(names) - known
     assert len((tmp_path / "raw" / "index.csv").read_text().splitlines()) == len(names) + 1

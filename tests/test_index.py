@@ -6,14 +6,16 @@ import json
 import os
 import random
 import shutil
+import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from stages import download
 from stages.decoding import examine
-from stages.running import errors, paramfile
-from stages.sources import examined, index
+from stages.running import errors, outputs, paramfile
+from stages.sources import examined, findings, index, listing
 from stages.sources import raw as raw_files
 from tests import pictures
 from tests.pictures import collected, put, write
@@ -58,14 +60,16 @@ def test_a_row_holds_what_is_known_of_a_picture(mine, raw):
     assert labels.tolist() == [0] * 10 + [1] * 10 and labels.dtype == np.int64
     for position, name in enumerate(NAMES):
         content = (mine / name).read_bytes()
-        found = {column: values[position] for column, values in images.facts.items()}
+        found = {column: values.tolist()[position] for column, values in images.facts.items()}
         expected = examine.examine(name, content)._asdict()
-        given = {"path": name, "label": name[:3], "split": "", "group": ""}
         assert found == {
             **expected,
-            **given,
+            "pixels": bytes.fromhex(expected["pixels"]),
+            "hash": int(expected["hash"], 16),
+            "path": name,
+            "group": "",
             "size": len(content),
-            "digest": examined.digest(content),
+            "digest": bytes.fromhex(examined.digest(content)),
         }
 
 
@@ -296,3 +300,54 @@ def test_an_index_of_another_class_or_split_is_refused(mine, raw, damage, said):
     path.write_text(damage(path.read_text()))
     with pytest.raises(errors.BadInput, match=f"expected an index of pictures: {said}; rerun download"):
         index.read(raw)
+
+
+MANY = 20_000
+PATHS = [f"{'cat' if number % 2 else 'dog'}/{number:056}" for number in range(MANY)]
+
+
+def found_of(paths) -> Iterator[findings.Found]:
+    """What might be found of pictures, all of them different."""
+    for number, _ in enumerate(paths):
+        facts = examine.Facts(
+            640, 480, "RGB", "JPEG", f"{number:032x}", f"{number:016x}", 0.5, number / 8, ""
+        )
+        yield findings.Found(number, 1, f"{number:032x}", "", "", facts)
+
+
+def indexed(mine, raw) -> None:
+    raw.mkdir()
+    entries = [listing.Entry(path, path[:3], "", "") for path in PATHS]
+    index.collect("folder", mine, mine, listing.Listing(["cat", "dog"], entries, [], []), 10_000, raw)
+
+
+@contextlib.contextmanager
+def at_most(per_picture: int) -> Iterator[None]:
+    """Allow so many bytes for each picture beyond what was taken before."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < per_picture * MANY
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_rows_of_an_index_are_written_as_they_come(mine, raw, monkeypatch):
+    monkeypatch.setattr(examined, "files", lambda root, paths, max_pixels: found_of(paths))
+    # An entry has 96 bytes with its place in a list, and two more places; a buffer of 1 MiB, 52 a picture.
+    with at_most(96 + 2 * 8 + 52 + 16):
+        indexed(mine, raw)
+    assert len((raw / index.TABLE).read_text().splitlines()) == MANY + 1
+
+
+def test_an_index_is_in_memory_by_columns(mine, raw, monkeypatch):
+    monkeypatch.setattr(examined, "files", lambda root, paths, max_pixels: found_of(paths))
+    indexed(mine, raw)
+    monkeypatch.setattr(index, "CHUNK", 100)
+    source = outputs.read(index.Source, raw / index.SOURCE)
+    monkeypatch.setattr(outputs, "read", lambda *_: source)  # which takes 32 MiB for a moment
+    # A path of 60 characters has 109 bytes; 2 digests have 16 each, and 12 other columns and the label 8; one
+    # column is there twice, and 10 bytes are for rows as text and three masks of the splits.
+    with at_most(109 + 2 * 16 + 13 * 8 + 16 + 10):
+        images, _ = index.read(raw)[1]["train"]
+    assert images.facts["path"].tolist() == sorted(PATHS)

@@ -23,13 +23,21 @@ def flipped(hashes: np.ndarray, bits: int, seed: int = 0) -> np.ndarray:
     return hashes ^ np.bitwise_or.reduce(np.uint64(1) << places.astype(np.uint64), axis=1)
 
 
+def digests(texts) -> np.ndarray:
+    return np.array(list(texts), "S16").view("V16")
+
+
 def components(hashes, pixels=None, groups=None) -> list[int]:
     """The components of pictures that, unless said otherwise, have no common pixels and no groups."""
-    pixels = pixels or [f"{i:032x}" for i in range(len(hashes))]
+    pixels = pixels or [f"{i:016x}" for i in range(len(hashes))]
     groups = groups or [""] * len(hashes)
-    found = kin.components(pixels, np.array(hashes, np.uint64), groups)
+    found = kin.components(digests(pixels), np.array(hashes, np.uint64), np.array(groups, object))
     assert found.dtype == np.int64
     return found.tolist()
+
+
+def near_pairs(pixels, hashes, limit=100) -> list[kin.Pair]:
+    return kin.near_pairs(digests(pixels), hashes, limit)
 
 
 def by_definition(pixels, hashes, groups) -> list[int]:
@@ -106,7 +114,7 @@ def test_no_pictures_have_no_components():
 
 def test_lists_that_differ_in_length_are_refused():
     with pytest.raises(ValueError, match="received 2 pixels, 2 hashes, 1 groups"):
-        kin.components(["a", "b"], np.zeros(2, np.uint64), [""])
+        kin.components(digests("ab"), np.zeros(2, np.uint64), np.array([""], object))
 
 
 seeds = st.integers(0, 2**32 - 1)
@@ -175,21 +183,21 @@ def test_a_large_bucket_keeps_to_its_memory(hashes, count):
 
 def test_a_pair_is_listed_with_its_distance():
     hashes = np.array([0, SCENE, 0, SCENE ^ 0b111, ~SCENE % 2**64, SCENE], np.uint64)
-    assert kin.near_pairs(list("abcdef"), hashes) == [(1, 3, 3), (1, 5, 0)]
-    assert kin.near_pairs(list("abcdea"), hashes) == [(1, 3, 3), (1, 5, 0)]
-    assert kin.near_pairs(list("abcdeb"), hashes) == [(1, 3, 3)]  # equal pixels are not listed
+    assert near_pairs("abcdef", hashes) == [(1, 3, 3), (1, 5, 0)]
+    assert near_pairs("abcdea", hashes) == [(1, 3, 3), (1, 5, 0)]
+    assert near_pairs("abcdeb", hashes) == [(1, 3, 3)]  # equal pixels are not listed
 
 
 def test_the_first_hundred_pairs_are_listed_in_order():
     originals = random_hashes(300)
     hashes = np.concatenate([originals, flipped(originals, 2), flipped(originals, 2, seed=1)])
-    listed = kin.near_pairs([str(i) for i in range(900)], hashes)
+    listed = near_pairs(map(str, range(900)), hashes)
     assert [(first, second) for first, second, _ in listed] == [
         (i, i + further) for i in range(50) for further in (300, 600)
     ]
     assert {distance for _, _, distance in listed} == {2}
-    assert kin.near_pairs([str(i) for i in range(900)], hashes, limit=7) == listed[:7]
+    assert near_pairs(map(str, range(900)), hashes, limit=7) == listed[:7]
 
 
 def test_no_pictures_have_no_pairs():
-    assert kin.near_pairs([], np.empty(0, np.uint64)) == []
+    assert near_pairs([], np.empty(0, np.uint64)) == []

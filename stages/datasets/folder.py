@@ -5,6 +5,7 @@ by their folders and sorted naturally; they are the union over the splits.
 """
 
 import re
+import sys
 from pathlib import Path, PurePosixPath
 
 import pydantic
@@ -55,22 +56,22 @@ def entries(root: Path, group: str | None = None) -> listing.Listing:
         errors.BadInput: see `collect`.
     """
     walked = listing.walk(root)
-    files = [PurePosixPath(path) for path, is_left in walked if not is_left]
     splits = _splits(root, sorted(_folders(root), key=listing.natural))
     depth = 2 if splits else 1
     found, outside = [], []
-    for path in files:
-        if len(path.parts) <= depth:
-            outside.append(str(path))
+    for path in walked.files:
+        parts = path.split("/", depth)
+        if len(parts) <= depth:
+            outside.append(path)
             continue
-        split, label = splits[path.parts[0]] if splits else "", path.parts[depth - 1]
-        found.append(listing.Entry(str(path), label, split, _group(group, str(path))))
+        split, label = splits[parts[0]] if splits else "", sys.intern(parts[depth - 1])
+        found.append(listing.Entry(path, label, split, _group(group, path)))
     parents = [root / name for name in splits] if splits else [root]
     names = {name for parent in parents for name in _folders(parent)} | {entry.label for entry in found}
     classes = listing.classes(names, root)
     _require_one_level(found, classes, depth)
     _require_pictures(found, classes)
-    remarks = _remarks(walked, outside)
+    remarks = _remarks(walked.left, outside)
     faults = [
         listing.Fault(path, "no_class", "lies in no class's folder")
         for path in outside
@@ -81,9 +82,9 @@ def entries(root: Path, group: str | None = None) -> listing.Listing:
     return listing.Listing(classes, found, faults, remarks)
 
 
-def _remarks(walked: list[tuple[str, bool]], outside: list[str]) -> list[str]:
+def _remarks(left_behind: list[str], outside: list[str]) -> list[str]:
     """Say in sentences which files are not taken for pictures."""
-    left = [path for path, is_left in walked if is_left and PurePosixPath(path).name not in listing.OF_GIT]
+    left = [path for path in left_behind if PurePosixPath(path).name not in listing.OF_GIT]
     others = [path for path in outside if not listing.is_picture(path)]
     remarks = [f"left out, as systems leave such files behind: {listing.named(left)}"] if left else []
     return [*remarks, f"left out, in no class's folder: {listing.named(others)}"] if others else remarks
@@ -117,7 +118,7 @@ def _require_one_level(found: list[listing.Entry], classes: list[str], depth: in
     inside = [
         entry.path
         for entry in found
-        if any(listing.same_name(part) in known for part in PurePosixPath(entry.path).parts[depth:-1])
+        if any(listing.same_name(part) in known for part in entry.path.split("/")[depth:-1])
     ]
     if inside:
         raise errors.BadInput(
@@ -140,4 +141,4 @@ def _group(pattern: str | None, path: str) -> str:
     if match is None:
         return ""
     text = match.groupdict().get("group") or (match.group(1) if match.re.groups else match.group())
-    return text or ""
+    return sys.intern(text or "")

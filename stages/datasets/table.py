@@ -7,6 +7,7 @@ import csv
 import functools
 import itertools
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -187,14 +188,19 @@ def entries(root: Path, options: Options) -> listing.Listing:
     Raises:
         errors.BadInput: see `collect`.
     """
-    there = {path for path, is_left in listing.walk(root) if not is_left}
-    spelt = {unicodedata.normalize("NFC", path): path for path in there}
+    there = {path: path for path in listing.walk(root).files}
+    spelt = {
+        unicodedata.normalize("NFC", path): path
+        for path in there
+        if not unicodedata.is_normalized("NFC", path)
+    }
     base = PurePosixPath(options.table).parent
     found: dict[str, listing.Entry] = {}
     faults = []
     for number, (name, label, split, group) in enumerate(_rows(root, options), start=1):
         named = str(base / name.replace("\\", "/"))
-        path = named if named in there else spelt.get(unicodedata.normalize("NFC", named), "")
+        usual = unicodedata.normalize("NFC", named)
+        path = there.get(named) or there.get(usual) or spelt.get(usual)
         if not name or not label:
             lacks = "label" if name else "file"
             faults.append(listing.Fault(name, f"no_{lacks}", f"row {number} of the table lacks the {lacks}"))
@@ -202,8 +208,8 @@ def entries(root: Path, options: Options) -> listing.Listing:
             detail = f"the table names it, but there is no such file below {root}"
             faults.append(listing.Fault(name, "missing", detail))
         else:
-            _add(found, listing.Entry(path, label, split, group))
-    unlisted = sorted(path for path in there - set(found) if listing.is_picture(path))
+            _add(found, listing.Entry(path, sys.intern(label), split, sys.intern(group)))
+    unlisted = sorted(path for path in there if path not in found and listing.is_picture(path))
     remarks = [f"left out, as the table does not list them: {listing.named(unlisted)}"] if unlisted else []
     listed = list(found.values())
     _require_all_or_no_splits(listed)
@@ -215,7 +221,8 @@ def _rows(root: Path, options: Options) -> Iterator[tuple[str, ...]]:
     """Read the file, label, split and group of each row as text; "" where there is nothing."""
     path = root / options.table
     if not path.is_file():
-        files = [each for each, _ in listing.walk(root) if (root / each).is_file()]
+        walked = listing.walk(root)
+        files = [each for each in sorted([*walked.files, *walked.left]) if (root / each).is_file()]
         tables = [each for each in files if PurePosixPath(each).suffix.lower() in READERS]
         raise errors.unknown("table", options.table, tables or ["(no table is there)"])
     wanted = options.columns.model_dump()

@@ -46,7 +46,7 @@ def write(
     images: Iterable[np.ndarray] | None,
     labels: np.ndarray,
     positions: np.ndarray,
-    paths: Sequence[str] | None = None,
+    paths: Sequence[str] | np.ndarray | None = None,
 ) -> None:
     """Write one split to a new folder, image by image.
 

@@ -1,5 +1,6 @@
 """The names of a split's images: the paths of own pictures, by position; published images have none."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ class _Names(pydantic.RootModel[dict[str, str]]):
     """The paths by position."""
 
 
-def write(folder: Path, positions: np.ndarray, paths: Sequence[str]) -> None:
+def write(folder: Path, positions: np.ndarray, paths: Sequence[str] | np.ndarray) -> None:
     """Write the paths of N pictures into the folder of their split.
 
     Args:
@@ -25,8 +26,17 @@ def write(folder: Path, positions: np.ndarray, paths: Sequence[str]) -> None:
         positions: int [N].
         paths: N paths, below the place of the pictures.
     """
-    named = {str(position): path for position, path in zip(positions.tolist(), paths, strict=True)}
-    outputs.write_json(folder / FILE, named)
+    lines = (
+        f'\n  "{positions[place]}": {json.dumps(paths[place], ensure_ascii=False)}'
+        for place in np.argsort(positions.astype(bytes)).tolist()  # the order of text, as in all JSON
+    )
+    with (
+        outputs.file(folder / FILE) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        file.write("{" + next(lines, ""))
+        file.writelines("," + line for line in lines)
+        file.write("\n}\n" if len(positions) else "}\n")
 
 
 def copy(source: Path, target: Path) -> None:

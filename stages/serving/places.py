@@ -109,7 +109,7 @@ def _find(word: str, column: str) -> Place:
         return Place(lists.of_standard_input())
     path = Path(word)
     if path.is_dir():
-        names = [str(path / name) for name, is_left in listing.walk(path) if not is_left]
+        names = [str(path / name) for name in listing.walk(path).files]
         return Place(_require_some(names, path))
     if not path.is_file():
         found = "a device, a pipe or a socket" if path.exists() else "nothing"

@@ -7,6 +7,10 @@ data/raw then holds no pictures but
 """
 
 import csv
+import functools
+import itertools
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +30,21 @@ TYPES: dict[str, Any] = {
     **examine.Facts.__annotations__,
 }
 COLUMNS = list(TYPES)
-DTYPES: dict[Any, Any] = {int: np.int64, float: np.float64, str: object}
+DTYPES = {
+    **{name: object if of is str else of for name, of in TYPES.items()},
+    **{"digest": "V16", "pixels": "V16", "hash": np.uint64},  # which are hexadecimal digits in the table
+}
+READ: dict[str, Callable[[str], Any]] = {
+    # A text that may be there many times is in memory once.
+    **{name: sys.intern if of is str else of for name, of in TYPES.items()},
+    **{
+        "path": str,
+        "digest": bytes.fromhex,
+        "pixels": bytes.fromhex,
+        "hash": functools.partial(int, base=16),
+    },
+}
+CHUNK = 4096  # rows that are in memory as text
 
 
 class Source(paramfile.Section):
@@ -99,17 +117,16 @@ def collect(
         folder: The folder of the index; it exists.
     """
     entries = sorted(listed.entries)
-    rows, faults = [], list(listed.faults)
-    for entry, found in zip(
-        entries, examined.files(base, [each.path for each in entries], max_pixels), strict=True
-    ):
-        if found.facts is None:
-            faults.append(listing.Fault(entry.path, found.kind, found.detail))
-        else:
-            rows.append([*entry, found.size, found.digest, *found.facts])
+    faults = list(listed.faults)
     with (folder / TABLE).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         table = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        table.writerows([COLUMNS, *rows])
+        table.writerow(COLUMNS)
+        every = examined.files(base, [entry.path for entry in entries], max_pixels)
+        for entry, found in zip(entries, every, strict=True):
+            if found.facts is None:
+                faults.append(listing.Fault(entry.path, found.kind, found.detail))
+            else:
+                table.writerow([*entry, found.size, found.digest, *found.facts])
     source = Source(place=str(place), classes=listed.classes, max_pixels=max_pixels)
     outputs.write_json(folder / SOURCE, source.model_dump())
     files = {name: checksums.of_file(folder / name, "sha256") for name in (TABLE, SOURCE)}
@@ -137,30 +154,39 @@ def read(folder: Path) -> tuple[list[str], dict[str, tuple["Pictures", np.ndarra
         )
     base = root(place)
     ids = {name: label for label, name in enumerate(source.classes)}
-    splits = {}
-    given = np.where(facts["split"] == "", "train", facts["split"])
-    for split in SPLITS:
-        chosen = given == split
-        if chosen.any() or split == "train":
-            part = {name: values[chosen] for name, values in facts.items()}
-            labels = np.array([ids[label] for label in part["label"]], np.int64)
-            splits[split] = Pictures(base, part, source.max_pixels), labels
-    return source.classes, splits
+    labels = np.fromiter((ids[label] for label in facts.pop("label")), np.int64, len(facts["path"]))
+    given = facts.pop("split")
+    given[given == ""] = "train"
+    chosen = {split: given == split for split in SPLITS if split == "train" or split in given}
+    parts: dict[str, dict[str, np.ndarray]] = {split: {} for split in chosen}
+    while facts:  # column by column, so that no more than one is there twice
+        name, values = facts.popitem()
+        for split, of_split in chosen.items():
+            parts[split][name] = values[of_split]
+    return source.classes, {
+        split: (Pictures(base, part, source.max_pixels), labels[chosen[split]])
+        for split, part in parts.items()
+    }
 
 
 def _facts(path: Path) -> dict[str, np.ndarray]:
-    """Read the columns of an index, [N] each; those of text are of objects."""
+    """Read the columns of an index, [N] each, in little memory: see `DTYPES`."""
     try:
         documents.require_file(path)
+        with path.open("rb") as lines:
+            most = sum(1 for _ in lines)  # a name can have lines, too
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
-        if header != COLUMNS:
-            raise ValueError(f"received the columns {', '.join(header)}")
-        columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-        return {
-            name: np.array([of(text) for text in column], DTYPES[of])
-            for (name, of), column in zip(TYPES.items(), columns, strict=True)
-        }
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if header != COLUMNS:
+                raise ValueError(f"received the columns {', '.join(header)}")
+            facts = {name: np.empty(most, dtype) for name, dtype in DTYPES.items()}
+            count = 0
+            while chunk := list(itertools.islice(rows, CHUNK)):
+                for name, texts in zip(COLUMNS, zip(*chunk, strict=True), strict=True):
+                    facts[name][count : count + len(chunk)] = list(map(READ[name], texts))
+                count += len(chunk)
+        return {name: values[:count] for name, values in facts.items()}
     except (OSError, ValueError, csv.Error) as error:
         raise errors.BadInput(f"{path}: expected an index of pictures: {error}; rerun download") from error
 
@@ -179,7 +205,7 @@ class Pictures:
 
     Args:
         base: The folder that the paths are below.
-        facts: What is known of N pictures, [N] each; see `TYPES`.
+        facts: What is known of N pictures, [N] each; see `DTYPES`.
         max_pixels: A picture with more pixels is refused.
     """
 
@@ -202,9 +228,13 @@ class Pictures:
             content = path.read_bytes() if path.stat().st_size == size else b""
         except OSError as error:
             raise _changed(path, f"it cannot be read: {error.strerror}") from error
-        if len(content) != size or examined.digest(content) != of_content:
+        if len(content) != size or examined.digest(content) != of_content.tobytes().hex():
             raise _changed(path, "its content is another")
         return picture.decode(content, colours, self.max_pixels)
+
+    def fact(self, name: str) -> np.ndarray:
+        """What is known of each picture, by the name of the column: [N]."""
+        return self.facts[name]
 
     def take(self, positions: np.ndarray) -> "Pictures":
         """Return the pictures at some positions, int [n], with what decoding takes in any process."""

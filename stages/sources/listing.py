@@ -3,6 +3,7 @@
 import heapq
 import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -67,38 +68,47 @@ class Listing(NamedTuple):
     remarks: list[str]  # what else was found, in sentences
 
 
-def walk(root: Path) -> list[tuple[str, bool]]:
-    """Return the path below a folder of every file, with slashes, and whether a system has left it behind.
+class Walked(NamedTuple):
+    """The paths of all files below a folder, with slashes, sorted."""
+
+    files: list[str]
+    left: list[str]  # those that a system or a program has left behind
+
+
+def walk(root: Path) -> Walked:
+    """List the files below a folder.
 
     Links are followed, to each folder once, so that a circle of links ends. A folder is listed where it
-    lies, if that is below the root, and not where a link to it is. Paths are sorted.
+    lies, if that is below the root, and not where a link to it is.
 
     Raises:
         errors.BadInput: a folder cannot be read.
     """
     seen: set[tuple[int, int]] = set()
-    files = []
+    walked = Walked([], [])
     waiting = [(False, False, "")]  # left behind, reached by a link, path: the smallest is next
     while waiting:
         is_left, is_linked, prefix = heapq.heappop(waiting)
-        status, children = _children(root / prefix)
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in children:
+        for entry in _children(root / prefix, seen):
             hidden = is_left or is_left_behind(entry.name)
             if is_folder(entry):
                 linked = is_linked or entry.is_symlink()
                 heapq.heappush(waiting, (hidden, linked, f"{prefix}{entry.name}/"))
             else:
-                files.append((f"{prefix}{entry.name}", hidden))
-    return sorted(files)
+                (walked.left if hidden else walked.files).append(f"{prefix}{entry.name}")
+    for paths in walked:
+        paths.sort()
+    return walked
 
 
-def _children(folder: Path) -> tuple[os.stat_result, list[os.DirEntry]]:
+def _children(folder: Path, seen: set[tuple[int, int]]) -> Iterator[os.DirEntry]:
+    """Yield what is in a folder, and note that it has been seen; nothing if it had been."""
     try:
         with os.scandir(folder) as found:
-            return folder.stat(), list(found)
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                yield from found
     except OSError as error:
         raise errors.BadInput(
             f"expected a folder that can be read, received {shown(str(folder))}: {error.strerror}"
@@ -111,7 +121,7 @@ def visible(folder: Path) -> list[os.DirEntry]:
     Raises:
         errors.BadInput: the folder cannot be read.
     """
-    return [entry for entry in _children(folder)[1] if not is_left_behind(entry.name)]
+    return [entry for entry in _children(folder, set()) if not is_left_behind(entry.name)]
 
 
 def is_left_behind(name: str) -> bool:

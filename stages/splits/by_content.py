@@ -7,47 +7,51 @@ of its pictures, old and new, are in the split of that key. The same goes in rev
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-GROUP = "group:"  # begins the keys that are names of groups; a digest holds no colon
+GROUP = b"group:"  # begins the names that are of groups; a digest holds no colon
 BITS = 53  # of a hash that a float64 holds exactly
 
 
-def keys(components: np.ndarray, pixels: Sequence[str], groups: Sequence[str]) -> list[str]:
-    """Name each picture by its component: by the smallest group in it, if any, else its smallest digest.
+def names(components: np.ndarray, pixels: np.ndarray, groups: np.ndarray) -> Iterator[bytes]:
+    """Name each component: by the smallest group in it, if any, else its smallest digest.
 
     Args:
-        components: The number of each of N pictures' component: int64 [N].
-        pixels: A digest of the decoded pixels of each, in hexadecimal.
-        groups: The group of each; "" means none.
+        components: The number of each of N pictures' component, from 0: int64 [N].
+        pixels: A digest of the decoded pixels of each, 16 bytes: void [N].
+        groups: The group of each; "" means none: str objects [N].
 
-    Returns:
-        N keys, equal within a component and else different; names of groups begin with `GROUP`.
+    Yields:
+        The names by the components' numbers, all different; those of groups begin with `GROUP`.
     """
-    numbers = components.tolist()
-    smallest: dict[int, tuple[bool, str]] = {}
-    for number, digest, group in zip(numbers, pixels, groups, strict=True):
-        candidate = (group == "", group or digest)
-        smallest[number] = min(candidate, smallest.get(number, candidate))
-    named = {i: key if ungrouped else GROUP + key for i, (ungrouped, key) in smallest.items()}
-    return [named[number] for number in numbers]
+    ranks = np.unique(groups, return_inverse=True)[1]
+    order = np.lexsort((pixels, ranks, groups == "", components))
+    _, first = np.unique(components[order], return_index=True)
+    for position in order[first].tolist():
+        group = groups[position]
+        # File names that are not UTF-8 reach Python with surrogates in them, which must not be an error.
+        yield GROUP + group.encode("utf-8", "surrogatepass") if group else _text(pixels[position])
 
 
-def shares(keys: Sequence[str], test: float, val: float, seed: int) -> np.ndarray:
-    """Assign each key to a split by a hash of itself and the seed.
+def keys(names: Iterable[bytes], seed: int) -> np.ndarray:
+    """Return a key for each of N names, which decides its split: void [N], equal for equal names."""
+    return _hashes(names, seed, b"split")
+
+
+def shares(keys: np.ndarray, test: float, val: float) -> np.ndarray:
+    """Assign each key to a split.
 
     Args:
-        keys: N texts; equal keys get the same split.
+        keys: See `keys`.
         test: The share of all keys for testing, from 0 to below 1.
         val: The share of the other keys for validation, from 0 to below 1.
-        seed: Another seed gives another split.
 
     Returns:
         "train", "val" or "test" for each: str [N].
     """
-    places = _places(keys, seed)
+    places = _places(keys)
     return np.select([places < test, places < _end(test, val)], ["test", "val"], "train")
 
 
@@ -56,48 +60,49 @@ def _end(test: float, val: float) -> float:
     return test + (1 - test) * val
 
 
-def _places(keys: Sequence[str], seed: int) -> np.ndarray:
+def _places(keys: np.ndarray) -> np.ndarray:
     """A number in [0, 1) for each key, evenly distributed: float64 [N]."""
-    hashes = np.array([int.from_bytes(_hash(key, seed, b"split")[:8]) for key in keys], np.uint64)
+    hashes = np.ascontiguousarray(keys).view(">u8")[::2].astype(np.uint64)
     return (hashes >> np.uint64(64 - BITS)) / 2.0**BITS
 
 
-def _hash(text: str, seed: int, purpose: bytes) -> bytes:
-    """A hash of 16 bytes; those of another seed or purpose are independent of it.
-
-    File names that are not UTF-8 reach Python with surrogates in them, which must not be an error here.
-    """
-    content = text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content, digest_size=16, key=str(seed).encode(), person=purpose).digest()
+def _text(digest: np.void) -> bytes:
+    """A digest in hexadecimal digits, in which names of components have it."""
+    return digest.tobytes().hex().encode()
 
 
-def order(pixels: Sequence[str], seed: int) -> np.ndarray:
+def _hashes(texts: Iterable[bytes], seed: int, purpose: bytes) -> np.ndarray:
+    """A hash of 16 bytes of each of N texts, [N]; those of another seed or purpose are independent of it."""
+    key = str(seed).encode()
+    hashes = (hashlib.blake2b(text, digest_size=16, key=key, person=purpose).digest() for text in texts)
+    return np.fromiter(hashes, "V16")
+
+
+def order(pixels: np.ndarray, seed: int) -> np.ndarray:
     """Shuffle pictures by a hash of content and seed: adding some leaves the others in their order.
 
     Args:
-        pixels: A digest of the decoded pixels of each of N pictures.
+        pixels: A digest of the decoded pixels of each of N pictures, 16 bytes: void [N].
         seed: Another seed gives another order.
 
     Returns:
         The positions of the pictures in their new order, those of equal pixels as they came: int64 [N].
     """
-    hashes = [_hash(digest, seed, b"order") for digest in pixels]
-    return np.array(sorted(range(len(hashes)), key=hashes.__getitem__), np.int64)
+    return np.argsort(_hashes(map(_text, pixels), seed, b"order"), kind="stable")
 
 
-def smallest_fraction(keys: Sequence[str], seed: int, test: float = 0.0) -> float:
+def smallest_fraction(keys: np.ndarray, test: float = 0.0) -> float:
     """Find the smallest share that holds one of the keys, for the message that a class has none.
 
     Args:
         keys: The keys of the class.
-        seed: The seed of the split.
         test: The share for testing, if the one for validation is sought; 0 if that for testing is.
 
     Returns:
         A share with few decimals, at most a tenth above the smallest possible one; 1 if none below 1 is
         enough, since all keys, or none, are in the test split.
     """
-    places = _places(keys, seed)
+    places = _places(keys)
     least = np.min(places[places >= test], initial=1.0)
     for digits in range(1, BITS):
         share = (math.floor((least - test) / (1 - test) * 10**digits) + 1) / 10**digits

@@ -15,7 +15,7 @@ class Published(NamedTuple):
 
     images: Any  # uint8 [N, H, W, C], or a sequence of N pictures with a method `decode`
     labels: np.ndarray  # int64 [N]
-    keys: list[str] | None = None  # of own pictures: those with the same key must stay together
+    keys: Any = None  # of own pictures, void [N]: those with the same key must stay together
 
 
 class Split(NamedTuple):
@@ -24,28 +24,26 @@ class Split(NamedTuple):
     images: Any  # see `Published`
     labels: np.ndarray  # int64, of the whole published split
     positions: np.ndarray  # int64, the chosen images in their order
-    keys: list[str] | None = None
+    keys: Any = None  # see `Published`
+
+    def fact(self, name: str) -> np.ndarray:
+        """What is known of each own picture that was chosen, by the name of the column: [n]."""
+        return self.images.fact(name)[self.positions]
 
     @property
-    def facts(self) -> dict[str, np.ndarray]:
-        """What is known of each own picture that was chosen, by name, [n] each; nothing of other images."""
-        whole = getattr(self.images, "facts", {})
-        return {name: values[self.positions] for name, values in whole.items()}
+    def chosen_keys(self) -> np.ndarray:
+        """The keys of the chosen own pictures: void [n]."""
+        return self.keys[self.positions]
+
+    def keys_of(self, label: int) -> np.ndarray:
+        """The keys of the chosen own pictures of one class."""
+        of_class = self.positions[self.labels[self.positions] == label]
+        return self.keys[of_class]
 
     @property
-    def chosen_keys(self) -> list[str]:
-        """The keys of the chosen pictures."""
-        return [self.keys[position] for position in self.positions.tolist()] if self.keys else []
-
-    def keys_of(self, label: int) -> list[str]:
-        """The keys of the chosen pictures of one class."""
-        is_it = self.labels[self.positions] == label
-        return [key for key, chosen in zip(self.chosen_keys, is_it, strict=True) if chosen]
-
-    @property
-    def names(self) -> list[Any]:
-        """The paths of the chosen pictures, or the positions of published images."""
-        return self.facts.get("path", self.positions).tolist()
+    def names(self) -> np.ndarray:
+        """The paths of the chosen pictures, or the positions of published images: [n]."""
+        return self.positions if self.keys is None else self.fact("path")
 
 
 # Of own pictures, whose splits follow from their content.
@@ -104,7 +102,7 @@ def training(published: dict[str, Published], fractions: Fractions) -> Published
     for part in parts:
         _require_labels(part.labels, "train", "label them, or leave them out of the dataset")
     images, labels, keys = zip(*parts, strict=True)
-    together = None if None in keys else [key for part in keys for key in part]
+    together = None if keys[0] is None else np.concatenate(keys)
     return Published(joined.join(images), np.concatenate(labels), together)
 
 
@@ -133,10 +131,10 @@ def _at_random(whole: Published, ids: list[int], fractions: Fractions, seed: int
 
 def _by_content(whole: Published, ids: list[int], fractions: Fractions, seed: int) -> Carved:
     """Carve by the hash of what must stay together, and shuffle by the hash of the pixels."""
-    order = by_content.order(whole.images.facts["pixels"].tolist(), seed)
+    order = by_content.order(whole.images.fact("pixels"), seed)
     kept = np.concatenate([order[whole.labels[order] == i][: fractions.limit_per_class] for i in ids])
     chosen = order[np.isin(order, kept)]
-    split = by_content.shares(whole.keys or [], fractions.test or 0.0, fractions.val or 0.0, seed)[chosen]
+    split = by_content.shares(whole.keys[chosen], fractions.test or 0.0, fractions.val or 0.0)
     return chosen[split == "train"], chosen[split == "val"], chosen[split == "test"]
 
 
@@ -219,7 +217,7 @@ def _why(
     return ""
 
 
-def enough(splits: dict[str, Split], ids: dict[str, int], fractions: Fractions, seed: int) -> Enough:
+def enough(splits: dict[str, Split], ids: dict[str, int], fractions: Fractions) -> Enough:
     """Return a function that gives the smallest fraction with which a split gets an image of a class.
 
     It gives 1 if own pictures of the class all belong together, so that no fraction divides them.
@@ -228,7 +226,6 @@ def enough(splits: dict[str, Split], ids: dict[str, int], fractions: Fractions, 
         splits: The splits; one that was carved lacks images of a class.
         ids: The labels of the chosen classes by name.
         fractions: The shares with which the splits were carved.
-        seed: The seed of the shuffling.
     """
     taken = {"val": fractions.val is None, "test": fractions.test is None}
     carved = [content for split, content in splits.items() if not taken.get(split)]
@@ -238,10 +235,10 @@ def enough(splits: dict[str, Split], ids: dict[str, int], fractions: Fractions, 
             # The smallest fraction that rounds to one image, with the digits that it takes.
             values = (_up(0.5 / images, digits) for digits in range(1, 9))
             return next(value for value in values if round(images * value) == 1)
-        keys = [key for part in carved for key in part.keys_of(ids[name])]
-        if len(set(keys)) == 1:
+        keys = np.concatenate([part.keys_of(ids[name]) for part in carved])
+        if len(np.unique(keys)) == 1:
             return 1.0
-        return by_content.smallest_fraction(keys, seed, (fractions.test or 0.0) if split == "val" else 0.0)
+        return by_content.smallest_fraction(keys, (fractions.test or 0.0) if split == "val" else 0.0)
 
     return smallest
 

@@ -1,6 +1,7 @@
 """Describe own pictures in numbers, and name those that are odd."""
 
 import collections
+import functools
 import itertools
 import math
 from typing import Any
@@ -21,35 +22,33 @@ def describe(splits: dict[str, carve.Split], fractions: carve.Fractions) -> dict
         splits: The splits as they are written.
         fractions: The shares that were asked for.
     """
-    facts = together(splits)
-    if not facts:
+    if not is_own(splits):
         return {}
-    numbers = {
-        "height": facts["height"],
-        "width": facts["width"],
-        "aspect_ratio": facts["width"] / facts["height"],
-        "luminance": facts["luminance"],
-        "sharpness": facts["sharpness"],
-    }
-    words = [word for notes in facts["notes"] for word in notes.split()]
+    fact = functools.partial(together, splits)
     return {
-        **{name: quartiles(values) for name, values in numbers.items()},
-        "formats": counted(facts["format"]),
-        "groups": len(set(facts["group"]) - {""}),
-        "modes": counted(facts["mode"]),
-        "near_duplicates": _near(facts),
-        "notes": counted(words),
-        "odd": {kind: facts["path"][places].tolist() for kind, places in odd(facts).items()},
+        **{name: quartiles(fact(name)) for name in ("height", "width", "luminance", "sharpness")},
+        "aspect_ratio": quartiles(fact("width") / fact("height")),
+        "formats": counted(fact("format")),
+        "groups": len(set(fact("group")) - {""}),
+        "modes": counted(fact("mode")),
+        "near_duplicates": _near(splits),
+        "notes": counted(word for notes in fact("notes") for word in notes.split()),
+        "odd": {kind: fact("path")[places].tolist() for kind, places in odd(splits).items()},
         "shares": _shares(splits, fractions),
     }
 
 
+def is_own(splits: dict[str, carve.Split]) -> bool:
+    """True if the images are own pictures, of which facts are known."""
+    return all(content.keys is not None for content in splits.values())
+
+
 def remark(splits: dict[str, carve.Split]) -> str:
     """Return a warning if a large part of the own pictures had to stay together, else nothing."""
-    keys = [key for content in splits.values() for key in content.chosen_keys]
-    if not keys:
+    if not is_own(splits):
         return ""
-    ((_, largest),) = collections.Counter(keys).most_common(1)
+    keys = np.concatenate([content.chosen_keys for content in splits.values()])
+    largest = int(np.unique(keys, return_counts=True)[1].max())
     if largest <= max(ODD, MUCH * len(keys)):
         return ""
     return (
@@ -58,10 +57,9 @@ def remark(splits: dict[str, carve.Split]) -> str:
     )
 
 
-def together(splits: dict[str, carve.Split]) -> dict[str, np.ndarray]:
-    """Join the facts of the pictures of all splits."""
-    parts = [content.facts for content in splits.values()]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def together(splits: dict[str, carve.Split], name: str) -> np.ndarray:
+    """Join what is known of the own pictures of all splits, by the name of the column: [N]."""
+    return np.concatenate([content.fact(name) for content in splits.values()])
 
 
 def quartiles(values: np.ndarray) -> list[float]:
@@ -74,26 +72,19 @@ def counted(values: Any) -> dict[str, int]:
     return dict(collections.Counter(values).most_common())
 
 
-def odd(facts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def odd(splits: dict[str, carve.Split]) -> dict[str, np.ndarray]:
     """Return the places of the pictures that stand out, int [n] by kind.
 
     Unusual are those whose size, shape, brightness and sharpness are far from the others', each measured
     from the median in units of the median absolute deviation.
     """
-    area = facts["width"] * facts["height"]
-    columns = [
-        np.log(area.astype(float)),
-        np.log(facts["width"] / facts["height"]),
-        facts["luminance"],
-        np.log1p(facts["sharpness"].astype(float)),
-    ]
+    width, height, luminance, sharpness = (
+        together(splits, name) for name in ("width", "height", "luminance", "sharpness")
+    )
+    area = width * height
+    columns = (np.log(area.astype(float)), np.log(width / height), luminance, np.log1p(sharpness))
     distance = np.sqrt(sum(_from_the_median(column) ** 2 for column in columns))
-    orders = {
-        "smallest": area,
-        "darkest": facts["luminance"],
-        "blurriest": facts["sharpness"],
-        "most unusual": -distance,
-    }
+    orders = {"smallest": area, "darkest": luminance, "blurriest": sharpness, "most unusual": -distance}
     found = {}
     for kind, values in orders.items():
         first = np.argsort(values, kind="stable")[:ODD]
@@ -107,11 +98,11 @@ def _from_the_median(values: np.ndarray) -> np.ndarray:
     return away / max(float(typical), 1e-6) if typical > 0 else np.sign(away) * math.sqrt(len(values))
 
 
-def _near(facts: dict[str, np.ndarray]) -> dict[str, Any]:
+def _near(splits: dict[str, carve.Split]) -> dict[str, Any]:
     from stages.splits import kin  # imports SciPy, which takes half a second
 
-    pairs = kin.near_pairs(facts["pixels"].tolist(), kin.parsed(facts["hash"]), LISTED + 1)
-    paths = facts["path"]
+    pairs = kin.near_pairs(together(splits, "pixels"), together(splits, "hash"), LISTED + 1)
+    paths = together(splits, "path")
     listed = [{"bits": pair.distance, "pictures": [paths[pair.first], paths[pair.second]]} for pair in pairs]
     return {"more": len(pairs) > LISTED, "pairs": listed[:LISTED]}
 
@@ -120,8 +111,8 @@ def _shares(splits: dict[str, carve.Split], fractions: carve.Fractions) -> dict[
     """Say which share of the pictures each split got, which was asked for, and how many keys are in two."""
     counts = {split: len(content.positions) for split, content in splits.items()}
     total = sum(counts.values())
-    keys = {split: set(content.chosen_keys) for split, content in splits.items()}
-    overlaps = sum(len(one & other) for one, other in itertools.combinations(keys.values(), 2))
+    keys = [content.chosen_keys for content in splits.values()]
+    overlaps = sum(len(np.intersect1d(one, other)) for one, other in itertools.combinations(keys, 2))
     described: dict[str, Any] = {
         "overlaps": overlaps,
         "got": {split: round(count / total, 4) for split, count in counts.items()},

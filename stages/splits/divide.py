@@ -50,39 +50,44 @@ def divide(
         repeats.require_none(found)
     if conflicts == "drop":
         splits, pixels = repeats.without(splits, pixels, found)
-    kin = {split: content.chosen_keys or pixels[split] for split, content in splits.items()}
+    kin = {
+        split: pixels[split] if content.keys is None else content.chosen_keys
+        for split, content in splits.items()
+    }
     kept, repeated = repeats.without_repeats(splits, kin, pixels)
     counts = {split: carve.count(content, ids) for split, content in kept.items()}
-    enough = carve.enough(kept, ids, fractions, seed)
+    enough = carve.enough(kept, ids, fractions)
     carve.require_images(counts, fractions, enough)
     return Divided(kept, counts, found, repeated)
 
 
-def _pixels(split: carve.Split, form: sized.Form) -> list[Any]:
-    """Return a digest of each image's pixels; those of own pictures are known."""
-    known = split.facts.get("pixels")
-    return repeats.digests(sized.images(split, form)) if known is None else known.tolist()
+def _pixels(split: carve.Split, form: sized.Form) -> np.ndarray:
+    """Return a digest of each image's pixels, void [n]; those of own pictures are known."""
+    return repeats.digests(sized.images(split, form)) if split.keys is None else split.fact("pixels")
 
 
-def with_keys(published: dict[str, tuple[Any, np.ndarray]], near: bool) -> dict[str, carve.Published]:
+def with_keys(
+    published: dict[str, tuple[Any, np.ndarray]], near: bool, seed: int
+) -> dict[str, carve.Published]:
     """Give own pictures the keys by which they stay together: equal ones, and those of a group.
 
     Args:
         published: The images and labels of each published split, as a dataset's `read` gives them.
         near: True if near duplicates stay together, too.
+        seed: The seed of the splits.
     """
     if not all(hasattr(images, "facts") for images, _ in published.values()):
         return {split: carve.Published(*content) for split, content in published.items()}
     from stages.splits import kin  # imports SciPy, which takes half a second
 
     pixels, hashes, groups = (
-        np.concatenate([images.facts[name] for images, _ in published.values()])
+        np.concatenate([images.fact(name) for images, _ in published.values()])
         for name in ("pixels", "hash", "group")
     )
-    numbers = kin.parsed(hashes) if near else np.zeros(len(hashes), np.uint64)
-    components = kin.components(pixels.tolist(), numbers, groups.tolist())
-    keys = iter(by_content.keys(components, pixels.tolist(), groups.tolist()))
+    components = kin.components(pixels, hashes if near else np.zeros_like(hashes), groups)
+    keys = by_content.keys(by_content.names(components, pixels, groups), seed)[components]
+    ends = np.cumsum([len(labels) for _, labels in published.values()])
     return {
-        split: carve.Published(images, labels, [next(keys) for _ in labels])
-        for split, (images, labels) in published.items()
+        split: carve.Published(images, labels, keys[end - len(labels) : end])
+        for (split, (images, labels)), end in zip(published.items(), ends, strict=True)
     }

@@ -11,14 +11,11 @@ from stages.decoding import picture
 
 
 class Joined:
-    """Sequences of pictures, one after the other; what is known of own pictures is joined, too."""
+    """Sequences of pictures, one after the other."""
 
     def __init__(self, parts: Sequence[Any]):
         self.parts = parts
         self.starts = [0, *itertools.accumulate(map(len, parts))]
-        if all(hasattr(part, "facts") for part in parts):
-            names = parts[0].facts
-            self.facts = {name: np.concatenate([part.facts[name] for part in parts]) for name in names}
 
     def __len__(self) -> int:
         return self.starts[-1]
@@ -27,6 +24,10 @@ class Joined:
         """Decode a picture: uint8 [H, W, C]; raises what its own sequence raises."""
         part = bisect.bisect_right(self.starts, position) - 1
         return self.parts[part].decode(position - self.starts[part], colours)
+
+    def fact(self, name: str) -> np.ndarray:
+        """What is known of each own picture, by the name of the column: [N]."""
+        return np.concatenate([part.fact(name) for part in self.parts])
 
     def take(self, positions: np.ndarray) -> "Reordered":
         """Return the pictures at some positions, int [n]; they can be pickled."""

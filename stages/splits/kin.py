@@ -6,7 +6,7 @@ the 70,000 shapes on black of Fashion-MNIST it has 54,632, which no split can di
 pictures leave the ties to pixels and groups.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +31,7 @@ class Pair(NamedTuple):
     distance: int  # bits in which the hashes differ
 
 
-def parsed(hashes: Iterable[str]) -> np.ndarray:
-    """Return hashes that are written in hexadecimal digits as uint64 [N]."""
-    return np.array([int(text, 16) for text in hashes], np.uint64)
-
-
-def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+def components(pixels: np.ndarray, hashes: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Number the sets of pictures that belong together.
 
     Two pictures belong together if their pixels are equal, if their hashes differ in at most `DISTANCE`
@@ -44,9 +39,9 @@ def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str])
     than `TELLING` set bits, as a flat picture has it, ties nothing.
 
     Args:
-        pixels: A digest of the decoded pixels of each of N pictures.
+        pixels: A digest of the decoded pixels of each of N pictures: void [N].
         hashes: The difference hash of each: uint64 [N].
-        groups: The group of each; "" means none.
+        groups: The group of each; "" means none: str objects [N].
 
     Returns:
         The number of each picture's component, from 0 in the order in which they first appear: int64 [N].
@@ -55,20 +50,19 @@ def components(pixels: Sequence[str], hashes: np.ndarray, groups: Sequence[str])
     if not count == len(hashes) == len(groups):
         raise ValueError(f"received {count} pixels, {len(hashes)} hashes, {len(groups)} groups")
     numbers = _tied(hashes)
-    grouped = np.fromiter((group != "" for group in groups), bool, count)
-    for firsts in (_firsts(pixels), np.where(grouped, _firsts(groups), np.arange(count))):
-        numbers = _joined(numbers, [(np.arange(count), firsts)])
-    return numbers
+    numbers = _joined(numbers, [(np.arange(count), _firsts(pixels))])
+    grouped = np.flatnonzero(groups != "")
+    return _joined(numbers, [(grouped, grouped[_firsts(groups[grouped])])])
 
 
-def near_pairs(pixels: Sequence[str], hashes: np.ndarray, limit: int = 100) -> list[Pair]:
+def near_pairs(pixels: np.ndarray, hashes: np.ndarray, limit: int = 100) -> list[Pair]:
     """List the first pairs of pictures whose pixels differ and whose hashes tie them.
 
     Pictures of equal hashes are not each paired with all of the others: the first of them is paired with
     each of the rest, and stands for them in the pairs with other hashes.
 
     Args:
-        pixels: A digest of the decoded pixels of each of N pictures.
+        pixels: A digest of the decoded pixels of each of N pictures: void [N].
         hashes: The difference hash of each: uint64 [N].
         limit: The number of pairs at most.
 
@@ -91,10 +85,10 @@ def near_pairs(pixels: Sequence[str], hashes: np.ndarray, limit: int = 100) -> l
     ]
 
 
-def _firsts(texts: Sequence[str]) -> np.ndarray:
-    """The position at which each text is found first: int64 [N]."""
-    first: dict[str, int] = {}
-    return np.fromiter((first.setdefault(text, i) for i, text in enumerate(texts)), np.int64, len(texts))
+def _firsts(values: np.ndarray) -> np.ndarray:
+    """The position at which each of N values is found first: int64 [N]."""
+    _, first, which = np.unique(values, return_index=True, return_inverse=True)
+    return first[which]
 
 
 def _near_pictures(hashes: np.ndarray) -> Iterator[hamming.Pairs]:

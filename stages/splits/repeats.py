@@ -1,7 +1,7 @@
 """Find images that occur more than once: within a split, in several splits, or under several classes."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from stages.splits import carve
 PRECEDENCE = ["test", "val", "train"]  # an image that is in several splits stays in the first of these
 LISTED = 100  # contradictions in the report
 
-Digests = Mapping[str, Sequence[Any]]  # by split, of each image; equal images have equal digests
+Digests = Mapping[str, np.ndarray]  # by split, of each image, void [n]; equal images have equal digests
 
 
-def digests(images: Iterable[np.ndarray]) -> list[bytes]:
-    """Return a digest of the pixels of each image; equal images have equal digests."""
-    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+def digests(images: Iterable[np.ndarray]) -> np.ndarray:
+    """Return a digest of the pixels of each of n images, void [n]; equal images have equal digests."""
+    return np.fromiter((hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images), "V16")
 
 
 def without_repeats(
@@ -37,12 +37,11 @@ def without_repeats(
     kept, repeated = {}, {}
     for split, content in splits.items():
         drop = np.zeros(len(content.positions), bool)
-        found: dict[str, Any] = {"within": len(pixels[split]) - len(set(pixels[split]))}
+        found: dict[str, Any] = {"within": len(pixels[split]) - len(np.unique(pixels[split]))}
         for holder in PRECEDENCE[: PRECEDENCE.index(split)]:
-            held = set(kin[holder])
-            also = np.array([each in held for each in kin[split]], bool)
+            also = np.isin(kin[split], kin[holder])
             dropped = np.sort(content.positions[also & ~drop])
-            found[f"dropped_for_{holder}"] = content._replace(positions=dropped).names
+            found[f"dropped_for_{holder}"] = content._replace(positions=dropped).names.tolist()
             drop |= also
         kept[split] = content._replace(positions=content.positions[~drop])
         repeated[split] = found
@@ -53,13 +52,22 @@ def contradictions(
     splits: dict[str, carve.Split], digests: Digests, names: list[str]
 ) -> list[list[dict[str, Any]]]:
     """Find the pictures that occur under several classes; return the places of each."""
-    places: dict[Any, list[dict[str, Any]]] = {}
+    labels = np.concatenate([content.labels[content.positions] for content in splits.values()])
+    every = np.concatenate([digests[split] for split in splits])
+    _, first, which = np.unique(every, return_index=True, return_inverse=True)
+    of_several = np.unique(which[labels != labels[first][which]])
+    places: dict[int, list[dict[str, Any]]] = {}
+    start = 0
     for split, content in splits.items():
-        labels = content.labels[content.positions].tolist()
-        for digest, name, label in zip(digests[split], content.names, labels, strict=True):
+        numbers = which[start : start + len(content.positions)]
+        start += len(numbers)
+        chosen = np.flatnonzero(np.isin(numbers, of_several))
+        some = content._replace(positions=content.positions[chosen])
+        of_some = zip(numbers[chosen].tolist(), some.names.tolist(), some.labels[some.positions], strict=True)
+        for number, name, label in of_some:
             place = {"class": names[label], "position": name, "split": split}
-            places.setdefault(digest, []).append(place)
-    return [each for each in places.values() if len({place["class"] for place in each}) > 1]
+            places.setdefault(number, []).append(place)
+    return list(places.values())
 
 
 def require_none(found: list[list[dict[str, Any]]]) -> None:
@@ -85,5 +93,5 @@ def without(splits: dict[str, carve.Split], digests: Digests, found: list[list[d
     for split, content in splits.items():
         stays = np.array([(split, name) not in places for name in content.names], bool)
         kept[split] = content._replace(positions=content.positions[stays])
-        left[split] = [digest for digest, stay in zip(digests[split], stays, strict=True) if stay]
+        left[split] = digests[split][stays]
     return kept, left

@@ -28,12 +28,12 @@ def rows(splits: dict[str, carve.Split], ids: dict[str, int]) -> dict[str, list[
     Raises:
         errors.BadInput: a picture cannot be decoded.
     """
-    if facts := describe.together(splits):
-        owners = [(content, i) for content in splits.values() for i in content.positions.tolist()]
-        chosen = {}
-        for kind, places in describe.odd(facts).items():
-            chosen[kind] = [_shown(owners[place], facts["path"][place]) for place in places]
-        return chosen
+    if describe.is_own(splits):
+        paths = describe.together(splits, "path")
+        return {
+            kind: [_shown(_owner(splits, place), paths[place]) for place in places.tolist()]
+            for kind, places in describe.odd(splits).items()
+        }
     train = splits["train"]
     labels = train.labels[train.positions]
     first_of_classes = {}
@@ -45,8 +45,18 @@ def rows(splits: dict[str, carve.Split], ids: dict[str, int]) -> dict[str, list[
 
 def sizes(splits: dict[str, carve.Split]) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the widths and heights of own pictures, int [N] each; None for published images."""
-    facts = describe.together(splits)
-    return (facts["width"], facts["height"]) if facts else None
+    if not describe.is_own(splits):
+        return None
+    return describe.together(splits, "width"), describe.together(splits, "height")
+
+
+def _owner(splits: dict[str, carve.Split], place: int) -> tuple[carve.Split, int]:
+    """Return the split of a picture, by its place among those of all splits, and its position there."""
+    for content in splits.values():
+        if place < len(content.positions):
+            return content, int(content.positions[place])
+        place -= len(content.positions)
+    raise IndexError(place)
 
 
 def _shown(place: tuple[carve.Split, int], name: str) -> Shown:

@@ -58,7 +58,7 @@ def _of_pictures(split: carve.Split, form: Form) -> Iterator[np.ndarray]:
     def decoded(position: int) -> np.ndarray:
         return _resized(split.images.decode(position, form.colours), form)
 
-    return ahead.mapped(decoded, split.positions.tolist())
+    return ahead.mapped(decoded, map(int, split.positions))
 
 
 def _resized(image: np.ndarray, form: Form) -> np.ndarray:

@@ -81,7 +81,7 @@ def write(folder: Path, split: carve.Split, how: Written) -> None:
         image_shape=list(how.shape),
         listed=how.listed if folder.name == "train" else None,
     )
-    paths = split.names if split.facts else None
+    paths = None if split.keys is None else split.names
     if manifest.listed:
         arrays.write(folder, manifest, None, labels, split.positions, paths)
         return
