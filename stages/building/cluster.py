@@ -54,8 +54,8 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
             if not isinstance(missing := error.__cause__ or error, ModuleNotFoundError):
                 raise
             raise errors.BadInput(
-                f"expected this project and its packages at Dask's scheduler, too: {missing}; start it and its"
-                " workers in the project's folder, with PYTHONPATH=. and this Python environment"
+                f"expected this project and its packages at Dask's scheduler, too: {missing}; start it and"
+                " its workers in the project's folder, with PYTHONPATH=. and this Python environment"
             ) from error
 
 
