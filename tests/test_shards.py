@@ -155,34 +155,54 @@ def test_a_disk_without_room_is_noticed_before_the_first_byte(tmp_path, planned,
 
 
 @pytest.fixture
-def dask(tmp_path):
-    """The address of a Dask scheduler, and the processes of its two workers."""
+def start(tmp_path):
+    """A function that starts a program of Dask, with the project on its path or without."""
     pytest.importorskip("distributed")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     started = []
 
-    def start(name, *options):
+    def program(name, *options, path=str(Path(__file__).parents[1])):
         command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *options, "--no-dashboard"]
+        environment = {**os.environ, "PYTHONPATH": path}
         process = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 
-    def said(process, pattern):
-        for line in process.stderr:
-            if match := re.search(pattern, line):
-                return match
-        raise AssertionError(f"{process.args} has ended")
-
-    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0")
-    address = said(scheduler, r"Scheduler at:\s+(tcp://\S+)")[1]
-    options = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
-    workers = [start("worker", address, *options) for _ in range(2)]
-    for worker in workers:
-        said(worker, "Registered to")
-    yield address, workers
+    yield program
     for process in started:
         process.kill()
         process.communicate()
+
+
+def said(process, pattern):
+    """Wait until a program says something."""
+    for line in process.stderr:
+        if match := re.search(pattern, line):
+            return match
+    raise AssertionError(f"{process.args} has ended")
+
+
+def scheduler_at(process):
+    return said(process, r"Scheduler at:\s+(tcp://\S+)")[1]
+
+
+LOCAL = ("--host", "127.0.0.1")
+WORKER = (*LOCAL, "--nthreads", "1", "--no-nanny")
+
+
+@pytest.fixture
+def dask(start):
+    """The address of a Dask scheduler, and the processes of its two workers."""
+    address = scheduler_at(start("scheduler", *LOCAL, "--port", "0"))
+    workers = [start("worker", address, *WORKER) for _ in range(2)]
+    for worker in workers:
+        said(worker, "Registered to")
+    return address, workers
+
+
+def test_a_scheduler_without_the_project_names_what_to_do(tmp_path, planned, start):
+    address = scheduler_at(start("scheduler", *LOCAL, "--port", "0", path=""))
+    with pytest.raises(errors.BadInput, match=r"No module named 'stages'.*PYTHONPATH=\."):
+        write(tmp_path / "train", planned, address)
 
 
 def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path, planned, dask, monkeypatch):

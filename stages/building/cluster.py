@@ -22,8 +22,8 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
             names: this project, the data and the cache.
 
     Raises:
-        errors.BadInput: Dask is not installed, nobody answers at the address, see `shard.build`, or workers
-            end again and again.
+        errors.BadInput: Dask is not installed, nobody answers at the address, the scheduler lacks this
+            project, see `shard.build`, or workers end again and again.
         errors.Unreachable: the scheduler has ended.
     """
     try:
@@ -49,6 +49,13 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
         except distributed.KilledWorker as error:
             raise errors.BadInput(
                 f"expected workers that build records, but several were ended at the same shard: {error}"
+            ) from error
+        except (ModuleNotFoundError, RuntimeError) as error:
+            if not isinstance(missing := error.__cause__ or error, ModuleNotFoundError):
+                raise
+            raise errors.BadInput(
+                f"expected this project and its packages at Dask's scheduler, too: {missing}; start it and"
+                " its workers in the project's folder, with PYTHONPATH=. and this Python environment"
             ) from error
 
 
