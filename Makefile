@@ -13,7 +13,7 @@
 # make -s predict IMAGES=photos          classify pictures: CSV on standard output;
 #                                        OPTIONS='--output photos.parquet --top 5' adds to it
 # GPU=1 behind any of them installs TensorFlow with CUDA; run `make clean` before changing over.
-.PHONY: repro report compare page predict cluster export test lint format fresh smoke own bench bench-full lock clean
+.PHONY: repro report compare page predict cluster export test test-all lint format fresh smoke own bench bench-full lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -67,7 +67,10 @@ PYTEST := .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist
 test: .venv/requirements-dev.txt .venv/oldest-keras
 	! grep -qs avx512 /proc/cpuinfo || ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) --quiet $(NUMERIC) tests/test_resident.py
 	TF_ENABLE_ONEDNN_OPTS=0 $(PYTEST) --quiet $(NUMERIC)
-	$(PYTEST)
+	$(PYTEST) $(if $(LONG),,-m "not long")
+
+test-all: LONG := 1
+test-all: test
 
 lint: .venv/requirements-dev.txt
 	.venv/bin/ruff check

@@ -124,7 +124,13 @@ def kept():
 
 @pytest.mark.parametrize(
     ("kind", "after"),
-    [("quick", 1), ("adam", 3), ("muon", 2), ("compiled", 2), ("averaged", 2), ("head", 1), ("head", 3)],
+    [
+        ("quick", 1),
+        ("muon", 2),
+        ("head", 1),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in (("adam", 3), ("compiled", 2))),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in (("averaged", 2), ("head", 3))),
+    ],
 )
 def test_an_interrupted_training_ends_with_the_same_bytes(
     records, tmp_path, whole, monkeypatch, capsys, kind, after

@@ -20,6 +20,7 @@ def test_rates_are_those_of_real_records(tmp_path):
     assert len(views) == written.views * written.shards
 
 
+@pytest.mark.long
 def test_memory_is_that_of_a_stage_with_few_and_many_images(tmp_path, monkeypatch):
     monkeypatch.setattr(data_path, "STAGES", {"records": data_path.STAGES["records"]})
     (measured,) = data_path.memory(tmp_path, few=30)

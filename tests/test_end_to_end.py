@@ -88,6 +88,7 @@ def test_forcing_a_run_gives_the_same_bytes(repository):
     assert before.keys() == after.keys()
 
 
+@pytest.mark.long
 def test_going_back_to_a_model_trained_before_trains_nothing(repository):
     before = repository.digests()["data/model/model.keras"]
     assert repository.stages_run("dvc", "exp", "run", "-S", "train.epochs=1") == ["train", "evaluate"]
@@ -96,6 +97,7 @@ def test_going_back_to_a_model_trained_before_trains_nothing(repository):
     assert repository.digests()["data/model/model.keras"] == before
 
 
+@pytest.mark.long
 def test_other_classes_without_validation_rerun_the_subset_and_what_follows(repository):
     repository.set("subset.classes", ["three", "eight"])
     repository.set("subset.val_fraction", 0)

@@ -62,6 +62,7 @@ def rows(repository):
     return {row["Experiment"] or row["rev"]: row for row in table}
 
 
+@pytest.mark.long
 def test_a_sweep_tries_every_value_in_an_unchanged_workspace(sweep):
     table = rows(sweep)
     epochs = {name: table[name]["train.epochs"] for name in ("sweep-1", "sweep-2")}
@@ -70,6 +71,7 @@ def test_a_sweep_tries_every_value_in_an_unchanged_workspace(sweep):
     assert sweep.run("git", "status", "--porcelain") == ""
 
 
+@pytest.mark.long
 def test_experiments_can_be_read_by_programs(sweep):
     shown = json.loads(sweep.run("dvc", "exp", "show", "--json"))
     main = next(each for each in shown if each["name"] == "main")
@@ -78,6 +80,7 @@ def test_experiments_can_be_read_by_programs(sweep):
     assert 0 < found["sweep-2"]["metrics"]["reports/metrics.json"]["data"]["accuracy"] <= 1
 
 
+@pytest.mark.long
 def test_the_report_compares_two_experiments_by_their_names(sweep):
     text = sweep.run("make", "--silent", "report", "BASE=sweep-1", "OPTIONS=--head sweep-2")
     assert re.search(r"^`sweep-1 \([0-9a-f]{7}\)` → `sweep-2 \([0-9a-f]{7}\)`$", text, re.MULTILINE)
@@ -87,6 +90,7 @@ def test_the_report_compares_two_experiments_by_their_names(sweep):
 DROPPED = "above_half|macro|selective|uncalibrated|_low|_high"  # as docs/experiments.md has it
 
 
+@pytest.mark.long
 def test_the_table_of_experiments_can_be_narrowed(sweep):
     chosen = sweep.run("dvc", "exp", "show", "--only-changed", "--drop", DROPPED, "--csv")
     header = next(csv.reader(io.StringIO(chosen)))
@@ -94,6 +98,7 @@ def test_the_table_of_experiments_can_be_narrowed(sweep):
     assert len(header) < 20
 
 
+@pytest.mark.long
 def test_an_experiment_becomes_a_branch_that_is_up_to_date(workspace):
     workspace.run("dvc", "exp", "branch", "sweep-2", "more-epochs")
     workspace.run("git", "switch", "--quiet", "more-epochs")
@@ -105,6 +110,7 @@ def test_an_experiment_becomes_a_branch_that_is_up_to_date(workspace):
     assert difference["params.yaml"]["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
 
 
+@pytest.mark.long
 def test_an_experiment_can_be_applied(workspace):
     workspace.run("dvc", "exp", "apply", "sweep-1")
     assert "epochs: 1\n" in (workspace.path / "params.yaml").read_text()
@@ -118,18 +124,21 @@ def colleague(shared, tmp_path):
     return sandbox.Repository(Path(hub)).clone(tmp_path / "clone")
 
 
+@pytest.mark.long
 def test_a_colleague_gets_the_data_and_runs_nothing(colleague, first_run):
     assert not (colleague.path / "data/model").exists()
     assert colleague.stages_run("dvc", "repro", "--pull") == []
     assert colleague.digests() == first_run[0].digests()
 
 
+@pytest.mark.long
 def test_a_colleague_gets_only_the_model(colleague):
     colleague.run("dvc", "pull", "train")
     assert (colleague.path / "data/model/model.keras").exists()
     assert not (colleague.path / "data/records").exists()
 
 
+@pytest.mark.long
 def test_a_colleague_gets_an_experiment(colleague, sweep):
     sweep.run("dvc", "exp", "push", "origin", "sweep-2")
     colleague.run("dvc", "exp", "pull", "origin", "sweep-2")
@@ -138,6 +147,7 @@ def test_a_colleague_gets_an_experiment(colleague, sweep):
     assert (colleague.path / "data/model/model.keras").exists()
 
 
+@pytest.mark.long
 def test_a_clone_that_shares_the_cache_trains_nothing_again(colleague, sweep):
     colleague.run("dvc", "cache", "dir", "--local", sweep.run("dvc", "cache", "dir").strip())
     colleague.run("dvc", "checkout")

@@ -26,6 +26,7 @@ def subset(tmp_path):
     return folder
 
 
+@pytest.mark.long
 def test_peers_are_trained_in_turns_then_tested(subset, capsys):
     raced = race.run(PEERS, subset, epochs=3)
     assert list(raced) == PEERS

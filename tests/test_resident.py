@@ -117,7 +117,13 @@ def test_a_loss_that_is_not_finite_is_bad_input(records):
         one.train_epoch(views(records).epoch(0), COUNT, "epoch 1")
 
 
-@pytest.mark.parametrize("model", [AIRBENCH, THREE_BLOCK], ids=["airbench", "three_block_cnn"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(AIRBENCH, id="airbench"),
+        pytest.param(THREE_BLOCK, id="three_block_cnn", marks=pytest.mark.long),
+    ],
+)
 def test_a_compiled_step_teaches_what_single_operations_do(records, model):
     params = paramfile.check(train.Params, training.PARAMS | {"model": model, "optimizer": SGD}, "train")
     split = tfrecord.Split(records / "train")
@@ -147,7 +153,12 @@ def test_a_compiled_step_teaches_what_single_operations_do(records, model):
     [
         (AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}),
         (THREE_BLOCK, SGD, {"l2": 0.01, "class_weight": {"dark": 1.0, "light": 3.0}}),
-        pytest.param(THREE_BLOCK, SGD, {"precision": "mixed_float16"}, marks=precisions.needs_half),
+        pytest.param(
+            THREE_BLOCK,
+            SGD,
+            {"precision": "mixed_float16"},
+            marks=[precisions.needs_half, pytest.mark.long],
+        ),
     ],
 )
 def test_the_stage_learns_the_same_from_the_devices_memory(records, tmp_path, model, optimizer, changes):

@@ -56,6 +56,7 @@ def first(tmp_path_factory):
     )
 
 
+@pytest.mark.long
 def test_a_run_holds_what_the_pipeline_reported(first):
     run = first.run
     assert (run.config, run.seed, run.epochs) == ("digits", 3, 1)
@@ -67,15 +68,18 @@ def test_a_run_holds_what_the_pipeline_reported(first):
     assert run.environment["device"] == "cpu" and run.environment["cores"] >= 1
 
 
+@pytest.mark.long
 def test_an_override_that_changes_nothing_is_none(first):
     assert first.run.overrides == {"train.epochs": 1}
 
 
+@pytest.mark.long
 def test_the_results_file_keeps_what_else_it_had(first):
     assert runs.read(first.results) == [first.run]
     assert json.loads(first.results.read_text())["targets"] == ["kept"]
 
 
+@pytest.mark.long
 def test_nothing_outside_the_copy_is_touched(first):
     project = first.project
     assert project.run("git", "status", "--porcelain", "--ignored").count("\n") == project.run(
@@ -84,6 +88,7 @@ def test_nothing_outside_the_copy_is_touched(first):
     assert not (project.path / ".dvc/cache").exists()
 
 
+@pytest.mark.long
 def test_what_was_trained_before_is_trained_again_only_if_asked(first, tmp_path, capsys):
     results = tmp_path / "results.json"
     results.write_text(first.results.read_text())
@@ -99,6 +104,7 @@ def test_what_was_trained_before_is_trained_again_only_if_asked(first, tmp_path,
     assert len(lines) == 1 and lines[0].startswith("digits, train.epochs=1, seed 3: accuracy 0.")
 
 
+@pytest.mark.long
 def test_what_another_benchmark_has_trained_is_taken_over(first, tmp_path):
     results = tmp_path / "results.json"
     with scratch.copy(first.project.path, first.folder) as copy:
@@ -107,6 +113,7 @@ def test_what_another_benchmark_has_trained_is_taken_over(first, tmp_path):
     assert [taken] == runs.read(results) == [first.run]
 
 
+@pytest.mark.long
 def test_what_another_machine_has_trained_is_trained_again(first, tmp_path, monkeypatch):
     given = first.run.model_dump(exclude={"config", "overrides", "seed", "fingerprint"})
     monkeypatch.setattr(runs, "_train", lambda *_: given | {"accuracy": 0.125})
@@ -121,6 +128,7 @@ def test_what_another_machine_has_trained_is_trained_again(first, tmp_path, monk
     assert runs.read(results) == [here]
 
 
+@pytest.mark.long
 def test_records_are_written_once_for_all_copies(first):
     with scratch.copy(first.project.path, first.folder) as copy:
         copy.write_params(recipes.Recipe("digits", {"train.seed": 9}).params(copy.tree))

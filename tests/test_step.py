@@ -48,6 +48,7 @@ def test_without_ours_nothing_is_compared():
     assert [each["met"] for each in report["targets"]] == [None, None]
 
 
+@pytest.mark.long
 def test_peers_take_turns_and_the_report_is_written(tmp_path, capsys):
     output = tmp_path / "step.json"
     arguments = ["--rounds", "2", "--steps", "2", "--peers", "ours", "keras_tuned"]

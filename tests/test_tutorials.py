@@ -116,6 +116,7 @@ def reports(tmp_path):
     return folder
 
 
+@pytest.mark.long
 def test_reports_are_kept_with_their_pictures_made_small(reports, tmp_path):
     picture(reports / "noise.png", noise=True)
     kept = tmp_path / "kept/cifar10"

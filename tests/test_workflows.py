@@ -45,6 +45,7 @@ def test_a_workflow_may_only_read_unless_a_job_says_more(path):
     assert yaml.load(path)["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.long
 def test_the_smoke_run_leaves_the_checkout_as_it_is(first_run, tmp_path):
     repository, _ = first_run
     clone = repository.clone(tmp_path / "clone")
