@@ -126,9 +126,11 @@ def kept():
     ("kind", "after"),
     [
         ("quick", 1),
-        ("muon", 2),
         ("head", 1),
-        *(pytest.param(*each, marks=pytest.mark.long) for each in (("adam", 3), ("compiled", 2))),
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in (("adam", 3), ("muon", 2), ("compiled", 2))
+        ),
         *(pytest.param(*each, marks=pytest.mark.long) for each in (("averaged", 2), ("head", 3))),
     ],
 )
@@ -145,6 +147,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     assert kept() == []
 
 
+@pytest.mark.long
 def test_a_training_may_be_interrupted_again_and_again(records, tmp_path, whole, monkeypatch):
     for after in range(1, EPOCHS + 1):
         interrupt(records, tmp_path / "out", after, monkeypatch)

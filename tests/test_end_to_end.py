@@ -80,6 +80,7 @@ def test_a_changed_leaf_makes_its_own_stage_the_first_to_run(first_run, leaf, mo
     assert list(status) == [leaf.split(".")[0], *also]
 
 
+@pytest.mark.long
 def test_forcing_a_run_gives_the_same_bytes(repository):
     before = repository.digests()
     assert repository.stages_run("dvc", "repro", "--force") == sandbox.STAGES

@@ -78,7 +78,7 @@ def pixels(count):
     return np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
 
 
-@pytest.mark.parametrize("looks", [1, 6])
+@pytest.mark.parametrize("looks", [1, pytest.param(6, marks=pytest.mark.long)])
 def test_the_weights_are_those_of_the_backbone_in_every_epoch(records, tmp_path, monkeypatch, capsys, looks):
     # Two views: from the third epoch on the order is drawn. Two epochs of the whole network follow.
     both = []

@@ -27,6 +27,7 @@ MODELS: dict[str, dict] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not OLDEST.is_dir(), reason="`make test` installs the oldest Keras")
 def test_models_load_in_the_oldest_keras(tmp_path):
     records = tiny.build_records(tmp_path, tiny.subset(tmp_path / "arrays"))

@@ -241,7 +241,7 @@ def test_patience_stops_the_training(records, tmp_path):
             {"name": "simple_cnn", "filters": [4], "kernel_size": 3, "units": [5], "dropout": 0.2},
             "standardize",
         ),
-        (TRANSFER, "none"),
+        pytest.param(TRANSFER, "none", marks=pytest.mark.long),
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else None,
 )

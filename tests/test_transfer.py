@@ -145,6 +145,7 @@ def test_a_frozen_backbone_keeps_its_weights_and_the_head_learns(weights):
     assert changed == [False] * (len(before) - 2) + [True, True]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["float32", precisions.BFLOAT16])
 def test_fine_tuning_moves_backbone_kernels_but_no_statistics(weights, policy):
     keras.mixed_precision.set_dtype_policy(policy)
