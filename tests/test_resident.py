@@ -120,8 +120,8 @@ def test_a_loss_that_is_not_finite_is_bad_input(records):
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(AIRBENCH, id="airbench"),
-        pytest.param(THREE_BLOCK, id="three_block_cnn", marks=pytest.mark.long),
+        pytest.param(AIRBENCH, id="airbench", marks=pytest.mark.long),
+        pytest.param(THREE_BLOCK, id="three_block_cnn"),
     ],
 )
 def test_a_compiled_step_teaches_what_single_operations_do(records, model):
@@ -151,7 +151,7 @@ def test_a_compiled_step_teaches_what_single_operations_do(records, model):
 @pytest.mark.parametrize(
     ("model", "optimizer", "changes"),
     [
-        (AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}),
+        pytest.param(AIRBENCH, MUON, {"batch_size": 7, "label_smoothing": 0.2}, marks=pytest.mark.long),
         (THREE_BLOCK, SGD, {"l2": 0.01, "class_weight": {"dark": 1.0, "light": 3.0}}),
         pytest.param(
             THREE_BLOCK,
