@@ -88,7 +88,12 @@ EQUAL = {
     "average": {**DENSE, "average": 0.5},
 }
 FAST = {"model": AIRBENCH, "optimizer": MUON, "epochs": 4, "batch_size": 7, "calibrate": "none"}
-CASES = {**EQUAL, "fast": FAST, "refused": {"batch_size": 23}}
+# Params that are refused, and the batch with too few images that they lead to.
+REFUSED = {
+    "last": ({"batch_size": 23}, "received one of 1, as 24 images are in batches of 23"),
+    "every": ({"batch_size": 1}, "received one of 1, as 24 images are in batches of 1;"),
+}
+CASES = {**EQUAL, "fast": FAST, **{name: changes for name, (changes, _) in REFUSED.items()}}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +111,7 @@ def two(records, tmp_path_factory):
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert ended.stderr.count("24 of 24 images") == sum(
-        {**training.PARAMS, **CASES[name]}["epochs"] for name in CASES if name != "refused"
+        {**training.PARAMS, **CASES[name]}["epochs"] for name in CASES if name not in REFUSED
     )  # both replicas' shares
     return folder
 
@@ -144,9 +149,10 @@ def test_the_fast_recipe_learns_on_two_replicas(records, two):
     assert val_loss(records, folder) == pytest.approx(history["val_loss"][kept - 1], rel=DIFFERENCE)
 
 
-def test_a_last_batch_without_an_image_per_replica_is_refused(two, found):
-    assert "each of 2 replicas, received 1 of 24 images in batches of 23" in found["refused"]
-    assert not (two / "refused").exists()
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_batch_without_an_image_per_replica_is_refused(two, found, name):
+    assert REFUSED[name][1] in found[name]
+    assert not (two / name).exists()
 
 
 def test_moving_statistics_weigh_replicas_by_their_images(found):

@@ -79,7 +79,7 @@ def streamed(
         all places that are asked for one after the other.
 
     Raises:
-        errors.BadInput: a replica would get no image of the last batch.
+        errors.BadInput: a replica would get no image of a batch.
     """
     count = split.manifest.count
     _require_images_for_replicas(count, batch_size)
@@ -113,10 +113,10 @@ def in_turn(read: Callable[[int], Iterator], steps: int) -> Callable[[int], Iter
 
 
 def _require_images_for_replicas(images: int, batch_size: int) -> None:
-    """Check that every replica gets an image of the last batch; oneDNN's convolutions fail on none."""
-    count, last = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size
-    if 0 < last < count:
+    """Check that every replica gets an image of every batch; oneDNN's convolutions fail on none."""
+    count, smallest = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size or batch_size
+    if smallest < count:
         raise errors.BadInput(
-            f"expected a last batch of at least one image for each of {count} replicas, received {last} of"
-            f" {images} images in batches of {batch_size}; change train.batch_size or subset.val_fraction"
+            f"expected batches of at least one image for each of {count} replicas, received one of {smallest},"
+            f" as {images} images are in batches of {batch_size}; change train.batch_size or subset.val_fraction"
         )
