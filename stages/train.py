@@ -101,7 +101,7 @@ def train(
     Raises:
         errors.BadInput: bad records, an unknown model or option, images too small for it or normalized
             in another way than it needs, class weights of other classes, a GPU or a worker that is not there,
-            workers that differ, `resident` where it cannot be, fewer images in a last batch than replicas.
+            workers that differ, `resident` where it cannot be, fewer images in a batch than replicas.
         errors.Diverged: a loss that is no longer finite.
         errors.Unreachable: a worker that does not come.
         errors.WorkerLost: a worker that has ended.
