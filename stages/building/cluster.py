@@ -1,6 +1,7 @@
 """Build shards on the machines of a Dask cluster."""
 
 import itertools
+import pickle
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
             names: this project, the data and the cache.
 
     Raises:
-        errors.BadInput: Dask is not installed, nobody answers at the address, the scheduler lacks this
-            project, see `shard.build`, or workers end again and again.
+        errors.BadInput: Dask is not installed, nobody answers at the address, a worker lacks this project,
+            see `shard.build`, or workers end again and again.
         errors.Unreachable: the scheduler has ended.
     """
     try:
@@ -50,24 +51,35 @@ def results(jobs: Sequence[shard.Job], address: str) -> Generator[shard.Built, N
             raise errors.BadInput(
                 f"expected workers that build records, but several were ended at the same shard: {error}"
             ) from error
-        except (ModuleNotFoundError, RuntimeError) as error:
-            if not isinstance(missing := error.__cause__ or error, ModuleNotFoundError):
-                raise
+        except ModuleNotFoundError as error:
             raise errors.BadInput(
-                f"expected this project and its packages at Dask's scheduler, too: {missing}; start it and"
-                " its workers in the project's folder, with PYTHONPATH=. and this Python environment"
+                f"expected this project and its packages at Dask's workers, too: {error}; start them in the"
+                " project's folder, with PYTHONPATH=. and this Python environment"
             ) from error
+
+
+class _Call:
+    """What pickle turns into the result of `shard.build` where it reads it."""
+
+    def __init__(self, job: shard.Job):
+        self.job = job
+
+    def __reduce__(self) -> tuple:
+        return shard.build, (self.job,)
 
 
 def _built(client: Any, jobs: Iterator[shard.Job]) -> Generator[shard.Built, None, None]:
     """Hand in two jobs for each thread of the cluster, and another one for each that is finished.
 
-    A job holds its part of the index; all of them at once would fill the scheduler's memory.
+    A job holds its part of the index; all of them at once would fill the scheduler's memory. Jobs are handed
+    in as bytes: a worker without this project fails at one with an error that arrives here, whereas it would
+    end, and leave us waiting, at a function or an object that it cannot read.
     """
     from distributed import as_completed
 
     def some(number: int) -> list[Any]:
-        return [client.submit(shard.build, job, pure=False) for job in itertools.islice(jobs, number)]
+        contents = [pickle.dumps(_Call(job)) for job in itertools.islice(jobs, number)]
+        return [client.submit(pickle.loads, content, pure=False) for content in contents]
 
     begun = as_completed(some(_ahead(client)), loop=client.loop, with_results=True)
     for future, built in begun:

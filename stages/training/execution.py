@@ -117,6 +117,7 @@ def _require_images_for_replicas(images: int, batch_size: int) -> None:
     count, smallest = tf.distribute.get_strategy().num_replicas_in_sync, images % batch_size or batch_size
     if smallest < count:
         raise errors.BadInput(
-            f"expected batches of at least one image for each of {count} replicas, received one of {smallest},"
-            f" as {images} images are in batches of {batch_size}; change train.batch_size or subset.val_fraction"
+            f"expected batches of at least one image for each of {count} replicas, received one of"
+            f" {smallest}, as {images} images are in batches of {batch_size}; change train.batch_size or"
+            " subset.val_fraction"
         )
