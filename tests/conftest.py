@@ -1,5 +1,6 @@
 """Fixtures: a cache of its own for every test, fake datasets in their published formats, a web server."""
 
+import gc
 import hashlib
 import json
 import os
@@ -23,6 +24,14 @@ from tests import sandbox
 hypothesis.settings.register_profile("pipeline", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("pipeline")
 IMAGES_PER_BATCH = 20
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at modules and tests, which are millions of objects and stay.
+
+    `keras.utils.clear_session`, which many tests call, collects it every time.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

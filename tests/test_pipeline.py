@@ -1,6 +1,7 @@
 """dvc.yaml, the params files and the import graph must tell the same story."""
 
 import ast
+import functools
 import graphlib
 import importlib
 import re
@@ -16,13 +17,16 @@ STAGES = yaml.load(Path("dvc.yaml"))["stages"]
 PARAMS_FILES = [Path("params.yaml"), *sorted(Path("configs").glob("*.yaml"))]
 
 
+@functools.cache
 def imported_names(path):
     """Dotted names imported anywhere in a file, functions included."""
+    names = []
     for node in ast.walk(ast.parse(Path(path).read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def project_files(path, found=None):

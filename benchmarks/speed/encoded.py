@@ -1,6 +1,6 @@
 """Measure encoded records: the build on one core and on all, and the rate and memory of reading.
 
-    python -m benchmarks encoded                  # 50,000 pictures of 500x375, eight shards
+    python -m benchmarks encoded                  # 100,000 pictures of 500x375, sixteen shards
     python -m benchmarks encoded --count 2000     # too few for more than one shard
 
 The pictures are those of `python -m benchmarks pictures`, kept as JPEG files of a short side of 256 pixels.
@@ -51,7 +51,7 @@ yaml = YAML(typ="safe")
 def main(words: Sequence[str]) -> None:
     """Run the benchmark."""
     parser = options.parser("encoded", __doc__)
-    parser.add_argument("--count", type=int, default=50_000, help="of pictures")
+    parser.add_argument("--count", type=int, default=100_000, help="of pictures")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/encoded.json"))
     chosen = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
