@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import filelock
 import hypothesis
@@ -32,6 +33,13 @@ def pytest_collection_finish() -> None:
     `keras.utils.clear_session`, which many tests call, collects it every time.
     """
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """What a test, or the code that it runs, sets in the environment ends with the test."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(autouse=True)
