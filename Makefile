@@ -105,26 +105,32 @@ bench-full: .venv/requirements-bench.txt
 	$(if $(GPU),-.venv/bin/python -m benchmarks accuracy --device gpu)
 	.venv/bin/python -m benchmarks picture
 
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# pip itself compiles on one core.
+COMPILE := .venv/bin/python -m compileall -qq -j 0 .venv/lib || true
+
 # .venv has a copy of each file that is installed, so that a changed file is installed again.
 .venv/requirements.txt .venv/requirements-gpu.txt: .venv/%: %
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("expected Python 3.11, 3.12 or \
 	3.13, which TensorFlow 2.21 is built for; received %s. Name one: make PYTHON=python3.12" % sys.version.split()[0])'
 	test -d .venv || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(PIP) --no-compile --requirement $<
+	$(COMPILE)
 	cp $< $@
 
 .venv/requirements-cluster.txt .venv/requirements-dev.txt .venv/requirements-export.txt .venv/requirements-bench.txt: .venv/%: % .venv/$(REQUIREMENTS)
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(PIP) --no-compile --requirement $<
+	$(COMPILE)
 	cp $< $@
 
 .venv/oldest-keras: requirements-oldest.txt .venv/$(REQUIREMENTS)
 	rm -rf $@
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ --requirement $<
+	$(PIP) --no-deps --target $@ --requirement $<
 
 UV_COMPILE := .venv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
 
 lock: .venv/requirements.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(PIP) uv
 	$(UV_COMPILE) pyproject.toml --extra cpu --output-file requirements.txt
 	$(UV_COMPILE) pyproject.toml --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
 	$(UV_COMPILE) --group export --constraint requirements.txt --output-file requirements-export.txt
