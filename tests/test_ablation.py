@@ -26,6 +26,7 @@ def test_the_table_compares_each_part_with_the_whole_by_seed():
     text = ablation.page([found, found[:2]])
     assert "| label smoothing | 0.9050 ± 0.0071 | -1.50 ± 0.71 |" in text
     assert text.count(f"on {measured.run().environment['processor']}, ") == 2 and "val_fraction 0.2" in text
+    assert text.count("\n\n| without |") == 2, "Markdown has no table without a blank line before it"
     assert text.count("| nothing | 0.9200 ± 0.0141 |") == 2 and text.count("| ReLU, for SiLU |") == 1
 
 
