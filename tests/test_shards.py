@@ -1,7 +1,9 @@
 """The build of encoded records: the same bytes by any number of workers, and nothing is built twice."""
 
 import importlib
+import io
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -252,9 +254,9 @@ def test_few_shards_are_with_the_scheduler_at_a_time(here, of_single_images, mon
     client = importlib.import_module("distributed").Client
     submitted, submit = [], client.submit
 
-    def noting(client, *words, **options):
-        submitted.append(words)
-        return submit(client, *words, **options)
+    def noting(client, read, content, **options):
+        submitted.append(_Number(io.BytesIO(content)).load())
+        return submit(client, read, content, **options)
 
     monkeypatch.setattr(client, "submit", noting)
     counts = []
@@ -264,6 +266,14 @@ def test_few_shards_are_with_the_scheduler_at_a_time(here, of_single_images, mon
             here.scale(4)
             here.wait_for_workers(4)
     assert counts == [5, 6, 11, 12, 13, 14, 15, *9 * [16]]
+    assert submitted == list(range(16))
+
+
+class _Number(pickle.Unpickler):
+    """Reads the number of a job where a worker would build its shard."""
+
+    def find_class(self, module, name):
+        return (lambda job: job.number) if name == "build" else super().find_class(module, name)
 
 
 def test_a_scheduler_that_ends_is_named(here, of_single_images, monkeypatch):
